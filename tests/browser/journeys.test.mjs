@@ -1,0 +1,159 @@
+// What people do with the portal and the panel, in a real browser against the real binary, once on
+// each pair of database and cache. Run by `bash tests/run browser`, which sets what is needed.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { openBrowser, openVisit } from './browser.mjs';
+import { Ostiary, pairs } from './ostiary.mjs';
+import { enrol, enterCode, fill, follow, heading, signIn, signInFully, words } from './steps.mjs';
+
+let browser;
+before(async () => { browser = await openBrowser(); });
+after(async () => { await browser?.close(); });
+
+for (const pair of pairs) {
+  describe(`Ostiary on ${pair.name}`, () => {
+    const root = { username: 'bjork', password: 'the second gate of june', email: 'bjork@example.tld' };
+    let ostiary;
+    const visits = [];
+
+    /** A person's own browser, closed and judged after the test. */
+    const visit = async (options) => {
+      const made = await openVisit(browser, [ostiary.accounts, ostiary.directory], options);
+      visits.push(made);
+      return made;
+    };
+
+    /** A person with a password, made by the command line. */
+    const person = async (username, more = {}) => {
+      const made = { username, password: `the door of ${username}`, ...more };
+      await ostiary.addPerson(made);
+      return made;
+    };
+
+    before(async () => { ostiary = await Ostiary.start(pair); });
+    after(async () => { await ostiary?.stop(); });
+    afterEach(async () => {
+      const troubles = visits.flatMap((made) => made.troubles);
+      for (const made of visits.splice(0)) await made.close();
+      assert.deepEqual(troubles, [], 'no page complains');
+    });
+
+    test('the one-time link makes the first administrator, once', async () => {
+      const link = ostiary.setUpLink;
+      const { page } = await visit();
+      await page.goto(link);
+      await fill(page, root);
+      await follow(page, 'main form button.button-main');
+      if (/\/sign-in(\?|$)/.test(page.url())) await signIn(page, root);
+      if (/\/sign-in\/authenticator/.test(page.url())) root.authenticator = await enrol(page);
+      await page.goto(`${ostiary.accounts}/account`);
+      assert.equal(new URL(page.url()).pathname, '/account');
+
+      const stranger = await visit();
+      const answer = await stranger.page.goto(link);
+      assert.ok(answer.status() >= 400, `the used link answers ${answer.status()}`);
+      assert.equal(await stranger.page.locator('main input[type="password"]').count(), 0);
+      assert.equal(JSON.parse(await ostiary.cli(['user', 'list', '--json'])).length, 1);
+    });
+
+    test('a wrong password and an unknown name get the same answer', async () => {
+      const known = await person('priya');
+      const { page } = await visit();
+      const answers = [];
+      for (const username of [known.username, 'nobody.here']) {
+        await page.goto(`${ostiary.accounts}/sign-in`);
+        await signIn(page, { username, password: 'not the password' });
+        assert.match(page.url(), /\/sign-in/);
+        const notice = page.locator('[role="alert"]');
+        answers.push([await notice.innerText(), await words(page), await page.title()]);
+        assert.equal(await page.evaluate('document.activeElement.id'), 'problem', 'focus is on what went wrong');
+      }
+      assert.deepEqual(answers[0], answers[1]);
+      assert.match(answers[0][0], /do not match/);
+    });
+
+    test('a code works once', async () => {
+      const zoe = await person('zoe', { groups: ['lldap_admin'] });
+      const first = await visit();
+      await first.page.goto(`${ostiary.directory}/people`);
+      await signIn(first.page, zoe);
+      zoe.authenticator = await enrol(first.page);
+      await first.page.waitForURL(`${ostiary.directory}/people`);
+
+      const code = await zoe.authenticator.code();
+      const enter = async ({ page }) => {
+        await page.goto(`${ostiary.directory}/people`);
+        await signIn(page, zoe);
+        await fill(page, { code });
+        await follow(page, 'main form button.button-main');
+      };
+      const second = await visit();
+      await enter(second);
+      await second.page.waitForURL(`${ostiary.directory}/people`);
+      const third = await visit();
+      await enter(third);
+      assert.match(third.page.url(), /\/sign-in\/code/, 'the same code is refused');
+      assert.equal(await third.page.locator('[role="alert"]').count(), 1);
+      await third.page.goto(`${ostiary.directory}/people`);
+      assert.match(third.page.url(), /\/sign-in/);
+      // The person is not shut out: the next code works.
+      await signInFully(third.page, zoe);
+      await third.page.waitForURL(`${ostiary.directory}/people`);
+    });
+
+    test('the keyboard alone is enough to sign in', async () => {
+      const mai = await person('mai.nguyen');
+      const { page } = await visit();
+      await page.goto(`${ostiary.accounts}/sign-in`);
+      const tabTo = async (id) => {
+        for (let presses = 0; presses < 12; presses += 1) {
+          if (await page.evaluate('document.activeElement.id') === id) return;
+          await page.keyboard.press('Tab');
+        }
+        assert.fail(`Tab never comes to ${id}`);
+      };
+      await tabTo('username');
+      await page.keyboard.type(mai.username);
+      await tabTo('password');
+      await page.keyboard.type(mai.password);
+      await Promise.all([page.waitForEvent('domcontentloaded'), page.keyboard.press('Enter')]);
+      assert.equal(new URL(page.url()).pathname, '/account');
+    });
+
+    test('everything works with scripts off', async () => {
+      const leo = await person('leo', { groups: ['lldap_admin'] });
+      const { page } = await visit({ javaScriptEnabled: false });
+      await page.goto(`${ostiary.directory}/people`);
+      await signIn(page, { ...leo, password: 'wrong' });
+      assert.equal(await page.locator('[role="alert"]').count(), 1);
+      await signIn(page, leo);
+      leo.authenticator = await enrol(page);
+      await page.waitForURL(`${ostiary.directory}/people`);
+      assert.equal(await heading(page), 'People');
+      await page.goto(`${ostiary.accounts}/account`);
+      await follow(page, page.getByRole('button', { name: 'Sign out' }));
+      await page.goto(`${ostiary.accounts}/account`);
+      await signIn(page, leo);
+      await enterCode(page, leo.authenticator);
+      assert.equal(new URL(page.url()).pathname, '/account');
+    });
+
+    test('signing out on one host signs out on the other', async () => {
+      for (const from of ['accounts', 'directory']) {
+        const who = await person(`out.${from}`, { groups: ['lldap_admin'] });
+        const { page } = await visit();
+        await page.goto(`${ostiary.directory}/people`);
+        await signInFully(page, who);
+        await page.waitForURL(`${ostiary.directory}/people`);
+        await page.goto(`${ostiary.accounts}/account`);
+        assert.equal(new URL(page.url()).pathname, '/account', 'one sign-in is enough for both hosts');
+        if (from === 'directory') await page.goto(`${ostiary.directory}/people`);
+        await follow(page, page.getByRole('button', { name: 'Sign out' }));
+        await page.goto(`${ostiary.directory}/people`);
+        assert.match(page.url(), /\/sign-in/, `${from}: out of the panel`);
+        await page.goto(`${ostiary.accounts}/account`);
+        assert.match(page.url(), /\/sign-in/, `${from}: out of the account page`);
+      }
+    });
+  });
+}
