@@ -110,7 +110,10 @@ prepare_env() {
   export NO_UPDATE_NOTIFIER=1
   export DB_CLIENT=pg DB_CONNECTION_STRING=${DIRECTUS_DB_URL:-}
   # An issuer under ".localhost" is unknown to Node's resolver on a plain Debian; the hook says why.
-  export NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require=$(cd "$here/../services" && pwd)/resolve-localhost.cjs"
+  # shellcheck disable=SC2089 # Node reads the quotes
+  NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }--require=\"${here%/*}/services/resolve-localhost.cjs\""
+  # shellcheck disable=SC2090
+  export NODE_OPTIONS
 }
 
 do_start() {
@@ -142,8 +145,7 @@ do_start() {
 do_stop() {
   if ! running; then rm -f "$pid_file"; return 0; fi
   kill -TERM "$pid"
-  local n
-  for n in $(seq 1 60); do running || break; sleep 0.25; done
+  for _ in $(seq 1 60); do running || break; sleep 0.25; done
   if running; then say "pid $pid did not end, killing it" >&2; kill -KILL "$pid"; fi
   rm -f "$pid_file"
 }

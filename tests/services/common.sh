@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Words, waiting, free ports and Debian packages for the test scripts. Sourced, not run.
 #
 #   OSTIARY_TEST_CACHE   where everything that is loaded is kept
@@ -35,7 +36,7 @@ debian() {
   [ ${#missing[@]} -gt 0 ] || return 0
   [ "$(id -u)" = 0 ] || die "install these first, or run as root: ${missing[*]}"
   say "installing Debian packages: ${missing[*]}"
-  local policy=/usr/sbin/policy-rc.d ours= failed=
+  local policy=/usr/sbin/policy-rc.d ours='' failed=''
   export DEBIAN_FRONTEND=noninteractive
   (
     flock 9

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # Node and the packages that drive the browser. Sourced after common.sh.
 #
 #   node_install    Node 22 (Directus asks for it), from npm unless that very version is there
@@ -8,6 +9,7 @@
 
 NODE_VERSION=22.23.3
 NODE_MODULES_ABI=127
+
 tools_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../browser" && pwd)
 
 npm_add() { # npm_add FOLDER ARGUMENT...: npm in a folder of the cache, quietly

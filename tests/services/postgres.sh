@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A private PostgreSQL cluster in a temporary folder. Sourced after common.sh.
 #
 #   postgres_install       brings the program
@@ -29,7 +30,7 @@ as_postgres() {
 }
 
 postgres_start() {
-  local folder=$1/postgres bin port password try
+  local folder=$1/postgres bin port password
   bin=$(postgres_bin)
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   chmod 711 "$1"
@@ -40,7 +41,7 @@ postgres_start() {
   as_postgres "$bin/initdb" -D "$folder/data" -U postgres -A scram-sha-256 --pwfile="$folder/password" \
     --encoding=UTF8 --locale=C.UTF-8 --no-sync >"$1/initdb.log" 2>&1 ||
     { cat "$1/initdb.log" >&2; die "initdb failed"; }
-  for try in 1 2 3 4 5; do
+  for _ in 1 2 3 4 5; do
     port=$(free_port)
     if as_postgres "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 -s start \
       -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$folder -c max_connections=200" \

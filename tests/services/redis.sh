@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A private Redis server that keeps nothing. Sourced after common.sh.
 #
 #   redis_install       brings the program
@@ -12,14 +13,14 @@ redis_install() {
 }
 
 redis_start() {
-  local port try wait
-  for try in 1 2 3 4 5; do
+  local port
+  for _ in 1 2 3 4 5; do
     port=$(free_port)
     mkdir -p "$1/redis"
     redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --daemonize no \
       --databases 16384 --dir "$1/redis" --logfile "$1/redis/log" </dev/null >/dev/null 2>&1 &
     redis_pid=$!
-    for wait in $(seq 1 100); do
+    for _ in $(seq 1 100); do
       kill -0 "$redis_pid" 2>/dev/null || break
       if [ "$(redis-cli -h 127.0.0.1 -p "$port" ping 2>/dev/null)" = PONG ]; then
         export OSTIARY_TEST_REDIS=redis://127.0.0.1:$port

@@ -1,0 +1,137 @@
+// Takes pictures of all pages at 390 and 1280 px, light and dark, filled with an invented organisation,
+// and holds each page to what every page must hold to (checks.mjs).
+//
+//   bash tests/run screens    all pictures, and the two of the README into docs/pictures/
+//   bash tests/run browser    runs this among the tests, and leaves the README's pictures alone
+//
+//   OSTIARY_TEST_SCREENS      folder for the pictures (target/screens)
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { openBrowser, openVisit } from './browser.mjs';
+import { accessible, noSidewaysScroll } from './checks.mjs';
+import { Ostiary, pairs } from './ostiary.mjs';
+import { groups, keeper, orgName, people, shown } from './population.mjs';
+import { consent, enrol, enterCode, fill, follow, signIn, signInFully } from './steps.mjs';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const folder = resolve(process.env.OSTIARY_TEST_SCREENS || join(root, 'target/screens'));
+const forReadme = process.argv.includes('--readme');
+const readmeFolder = join(root, 'docs/pictures');
+const inReadme = ['sign-in', 'people'];
+const application = { id: 'my-directus', name: 'My Directus', callback: 'https://content.example.tld/auth/login/acme/callback' };
+const password = 'a lamp in the harbour';
+
+let browser;
+let ostiary;
+let visitor; // Ada, who signs in to My Directus
+let admin; // Björk, who keeps the directory
+
+/** Takes the four pictures of a page, then judges it in all four states and at 320 px. */
+async function capture({ page }, name) {
+  for (const width of [390, 1280]) {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      if (forReadme && inReadme.includes(name) && width === 1280 && colorScheme === 'light') {
+        await page.screenshot({ path: join(readmeFolder, `${name}.png`) });
+      }
+      // A window as high as the page: what sticks to the window's edge stays at the page's edge.
+      await page.setViewportSize({ width, height: await page.evaluate('document.documentElement.scrollHeight') });
+      await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`) });
+      await accessible(page, `${name}, ${width} px, ${colorScheme}`);
+    }
+  }
+  await noSidewaysScroll(page, name);
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+/** The address with which My Directus sends somebody here. */
+function asked(redirect = application.callback) {
+  const query = new URLSearchParams({
+    response_type: 'code',
+    client_id: application.id,
+    redirect_uri: redirect,
+    scope: 'openid profile email groups offline_access',
+    state: randomBytes(16).toString('hex'),
+    code_challenge: createHash('sha256').update('a'.repeat(43)).digest('base64url'),
+    code_challenge_method: 'S256',
+  });
+  return `${ostiary.accounts}/api/oidc/authorization?${query}`;
+}
+
+before(async () => {
+  await mkdir(folder, { recursive: true });
+  if (forReadme) await mkdir(readmeFolder, { recursive: true });
+  browser = await openBrowser();
+  ostiary = await Ostiary.start(pairs[0], { OSTIARY_SITE__ORG_NAME: orgName });
+  const origins = [ostiary.accounts, ostiary.directory];
+  admin = await openVisit(browser, origins);
+  visitor = await openVisit(browser, origins);
+});
+
+after(async () => {
+  await browser?.close();
+  await ostiary?.stop();
+});
+
+/** A picture is a test: it fails when the page does, or when the page complains. */
+const picture = (name, who, steps) => test(name, async () => {
+  await steps();
+  await capture(who(), name);
+  assert.deepEqual(who().troubles.splice(0), []);
+});
+
+picture('set-up', () => admin, async () => { await admin.page.goto(ostiary.setUpLink); });
+
+test('the organisation moves in', async () => {
+  const { page } = admin;
+  Object.assign(keeper, { password, email: `${keeper.username}@example.tld` });
+  await fill(page, { username: keeper.username, email: keeper.email, password });
+  await follow(page, 'main form button.button-main');
+  if (/\/sign-in(\?|$)/.test(page.url())) await signIn(page, keeper);
+  if (/\/sign-in\/authenticator/.test(page.url())) keeper.authenticator = await enrol(page);
+  for (const group of groups) await ostiary.cli(['group', 'add', group]);
+  for (const person of people) {
+    if (person === keeper) continue;
+    await ostiary.addPerson({ ...person, password: person === shown ? password : undefined });
+    if (person.disabled) await ostiary.cli(['user', 'disable', person.username]);
+  }
+  await ostiary.cli(['client', 'add', application.id, '--name', application.name, '--redirect-uri', application.callback,
+    '--policy', 'two_factor', '--json']);
+  shown.password = password;
+});
+
+picture('sign-in', () => visitor, async () => { await visitor.page.goto(asked()); });
+picture('sign-in-error', () => visitor, () => signIn(visitor.page, { ...shown, password: 'a lamp' }));
+picture('enrol', () => visitor, () => signIn(visitor.page, shown));
+picture('consent', () => visitor, async () => { shown.authenticator = await enrol(visitor.page); });
+picture('code', () => visitor, async () => {
+  await visitor.context.clearCookies();
+  await visitor.page.goto(asked());
+  await signIn(visitor.page, shown);
+});
+picture('account', () => visitor, async () => {
+  await enterCode(visitor.page, shown.authenticator);
+  await visitor.page.route(`${application.callback}*`, (route) => route.fulfill({ body: 'here' }));
+  await consent(visitor.page, 'allow');
+  await visitor.page.waitForURL((to) => to.href.startsWith(application.callback));
+  await visitor.page.goto(`${ostiary.accounts}/account`);
+});
+picture('problem', () => visitor, async () => { await visitor.page.goto(asked('https://content.example.tld/elsewhere')); });
+
+picture('people', () => admin, async () => {
+  await admin.page.goto(`${ostiary.directory}/people`);
+  if (/\/sign-in/.test(admin.page.url())) await signInFully(admin.page, keeper);
+  await admin.page.waitForURL(/\/people/);
+});
+picture('person', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people/${shown.username}`); });
+picture('person-edit', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people/${shown.username}/edit`); });
+picture('person-new', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people/new`); });
+picture('person-delete', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people/${shown.username}/delete`); });
+picture('groups', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups`); });
+picture('group', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups/Editors`); });
+picture('groups-empty', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups?q=nothing+of+that+name`); });
