@@ -1,0 +1,193 @@
+//! Password hashing: Argon2id (RFC 9106) on threads of its own.
+//!
+//! As many threads as cores, a short queue before them, and a plain "busy" beyond it: a search
+//! or a page never waits behind somebody's sign-in, and a flood of sign-ins cannot take the
+//! machine's memory. A hash belongs to nobody else's time: jobs whose caller has gone are skipped.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use ostiary_model::{Ctx, Secret};
+use tokio::sync::oneshot;
+
+use crate::{OpenError, Trouble};
+
+/// Hashes that may wait at once; at the default cost about one second of work.
+const QUEUE: usize = 64;
+
+/// The cost of a new hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashParameters {
+    /// Memory in KiB (Argon2's m).
+    pub memory_kib: u32,
+    /// Passes (t).
+    pub iterations: u32,
+    /// Lanes (p).
+    pub parallelism: u32,
+}
+
+impl Default for HashParameters {
+    fn default() -> Self {
+        Self { memory_kib: 19_456, iterations: 2, parallelism: 1 }
+    }
+}
+
+/// What a check of a password found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the password.
+    Right,
+    /// It is, and this is its hash under today's parameters.
+    RightUpgraded(String),
+    /// It is not.
+    Wrong,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+pub(crate) struct Hasher {
+    queue: SyncSender<Job>,
+    parameters: HashParameters,
+    /// Checked when there is nothing to check against, so that unknown names take as long.
+    decoy: String,
+}
+
+impl Hasher {
+    pub(crate) fn start(parameters: HashParameters) -> Result<Self, OpenError> {
+        argon2(parameters).map_err(|error| OpenError::Hasher(error.to_string()))?;
+        let (queue, jobs) = sync_channel::<Job>(QUEUE);
+        let jobs = Arc::new(Mutex::new(jobs));
+        let threads = thread::available_parallelism().map_or(2, usize::from);
+        for number in 0..threads {
+            let jobs = Arc::clone(&jobs);
+            thread::Builder::new()
+                .name(format!("hash-{number}"))
+                .spawn(move || work(&jobs))
+                .map_err(|error| OpenError::Hasher(error.to_string()))?;
+        }
+        Ok(Self { queue, parameters, decoy: decoy(parameters) })
+    }
+
+    /// The hash of `password` with a fresh salt, as a PHC string.
+    pub(crate) async fn hash(&self, ctx: &Ctx, password: &Secret) -> Result<String, Trouble> {
+        let (salt, password, parameters) = (ctx.bytes::<16>(), password.clone(), self.parameters);
+        self.run(move || hash(parameters, &password, &salt)).await?
+    }
+
+    /// Checks `password` against the hash `phc`; against a decoy, always wrong, when there is none.
+    pub(crate) async fn verify(&self, ctx: &Ctx, password: &Secret, phc: Option<&str>) -> Result<Verdict, Trouble> {
+        let known = phc.is_some();
+        let phc = phc.unwrap_or(&self.decoy).to_owned();
+        let (salt, password, parameters) = (ctx.bytes::<16>(), password.clone(), self.parameters);
+        self.run(move || {
+            let right = verify(&password, &phc) && known;
+            if !right {
+                return Ok(Verdict::Wrong);
+            }
+            if has_parameters(&phc, parameters) {
+                return Ok(Verdict::Right);
+            }
+            hash(parameters, &password, &salt).map(Verdict::RightUpgraded)
+        })
+        .await?
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+        let (answer, wait) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            if !answer.is_closed() {
+                // The caller may have gone meanwhile; then nobody wants the answer.
+                drop(answer.send(work()));
+            }
+        });
+        self.queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Trouble::Busy,
+            TrySendError::Disconnected(_) => Trouble::Crypto("the hashing threads have ended"),
+        })?;
+        wait.await.map_err(|_| Trouble::Crypto("the hashing threads have ended"))
+    }
+}
+
+fn work(jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match job {
+            Ok(job) => job(),
+            // The application is gone.
+            Err(_) => return,
+        }
+    }
+}
+
+fn argon2(parameters: HashParameters) -> Result<Argon2<'static>, argon2::Error> {
+    let HashParameters { memory_kib, iterations, parallelism } = parameters;
+    let params = Params::new(memory_kib, iterations, parallelism, None)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash(parameters: HashParameters, password: &Secret, salt: &[u8]) -> Result<String, Trouble> {
+    let argon2 = argon2(parameters).map_err(|_| Trouble::Crypto("the Argon2 parameters are out of range"))?;
+    let hash: PasswordHash = argon2
+        .hash_password_with_salt(password.expose().as_bytes(), salt)
+        .map_err(|_| Trouble::Crypto("Argon2 failed"))?;
+    Ok(hash.to_string())
+}
+
+/// Takes cost and salt from the hash; the comparison is constant time.
+fn verify(password: &Secret, phc: &str) -> bool {
+    PasswordHash::new(phc)
+        .is_ok_and(|parsed| Argon2::default().verify_password(password.expose().as_bytes(), &parsed).is_ok())
+}
+
+fn has_parameters(phc: &str, parameters: HashParameters) -> bool {
+    let HashParameters { memory_kib, iterations, parallelism } = parameters;
+    phc.starts_with(&format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}$"))
+}
+
+/// A well-formed hash of today's cost that no password has.
+fn decoy(parameters: HashParameters) -> String {
+    let HashParameters { memory_kib, iterations, parallelism } = parameters;
+    format!(
+        "$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}$b3N0aWFyeS5kZWNveS4u$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEAP: HashParameters = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[test]
+    fn a_hash_says_its_cost_and_takes_only_its_password() {
+        let phc = hash(CHEAP, &secret("correct horse"), b"0123456789abcdef").unwrap();
+        assert!(has_parameters(&phc, CHEAP), "{phc}");
+        assert!(!has_parameters(&phc, HashParameters::default()));
+        assert!(verify(&secret("correct horse"), &phc));
+        assert!(!verify(&secret("correct horsf"), &phc));
+        assert!(!verify(&secret(""), &phc));
+    }
+
+    #[test]
+    fn a_hash_of_the_reference_program_is_taken() {
+        // printf password | argon2 somesalt -id -t 2 -m 16 -p 1 -e
+        let phc = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        assert!(verify(&secret("password"), phc));
+        assert!(!verify(&secret("Password"), phc));
+    }
+
+    #[test]
+    fn the_decoy_is_well_formed_and_opens_for_nobody() {
+        let phc = decoy(CHEAP);
+        assert!(PasswordHash::new(&phc).is_ok(), "{phc}");
+        assert!(has_parameters(&phc, CHEAP));
+        assert!(!verify(&secret(""), &phc));
+    }
+}

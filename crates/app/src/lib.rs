@@ -1,0 +1,125 @@
+//! The verbs of Ostiary: sign in, prove a second factor, search, grant, mint, administer.
+//!
+//! A door (LDAP, OpenID Connect, pages, the command line) parses what came in, calls one verb
+//! here, and turns the answer into its own protocol. What is allowed is decided in `model` and
+//! done here, once, for every door. Nothing here speaks HTTP or LDAP.
+
+mod access;
+mod admin;
+pub mod directory;
+mod errors;
+mod factors;
+mod first_admin;
+mod hand_over;
+mod hasher;
+mod mail;
+mod people;
+mod seal;
+mod sessions;
+mod settings;
+mod sign_in;
+mod throttle;
+mod tokens;
+mod upkeep;
+
+use std::sync::Arc;
+
+use ostiary_model::{Actor, Clock, Ctx, Entropy};
+use ostiary_store::{Store, Tx};
+
+pub use access::Visitor;
+pub use admin::{AdminError, NewPerson, PersonEdit};
+pub use directory::Directory;
+pub use errors::{OpenError, Trouble};
+pub use factors::{CodeError, Enrolment};
+pub use hasher::HashParameters;
+pub use mail::{InvalidMail, MailRoute, MailSettings};
+pub use people::WeakPassword;
+pub use seal::{MasterKey, MasterKeyError};
+pub use settings::{LockoutSettings, PasswordPolicy, SessionSettings, Settings, Site, TokenSettings};
+pub use sign_in::{BindName, Bound, SignInError, SignedIn};
+
+use hasher::Hasher;
+use mail::Mailer;
+use seal::Vault;
+
+/// A running Ostiary, without its doors.
+pub struct App {
+    store: Store,
+    directory: Directory,
+    hasher: Hasher,
+    vault: Vault,
+    mailer: Mailer,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// What [`App::open`] is made from.
+pub struct Parts {
+    /// Database and cache, with the schema up to date.
+    pub store: Store,
+    /// How it behaves.
+    pub settings: Settings,
+    /// Opens what is stored sealed.
+    pub master_key: MasterKey,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl App {
+    /// Loads the directory and makes what a first start needs: the three groups that rights hang
+    /// from, and a signing key.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or was sealed with another master key.
+    pub async fn open(parts: Parts) -> Result<Arc<Self>, OpenError> {
+        let Parts { store, settings, master_key, clock, entropy } = parts;
+        let hasher = Hasher::start(settings.hash)?;
+        let app = Self {
+            vault: Vault::new(&master_key)?,
+            mailer: Mailer::new(&settings.mail, &settings.site.org_name)?,
+            directory: Directory::load(&store).await?,
+            hasher,
+            store,
+            settings,
+            clock,
+            entropy,
+        };
+        let ctx = app.ctx(Actor::Server);
+        app.ensure_built_in_groups(&ctx).await?;
+        Ok(Arc::new(app))
+    }
+
+    /// A moment, now, in which `actor` acts.
+    #[must_use]
+    pub fn ctx(&self, actor: Actor) -> Ctx {
+        Ctx::new(self.clock.now(), actor, Arc::clone(&self.entropy))
+    }
+
+    /// How this Ostiary behaves.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// People and groups, in memory.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Commits `tx` and shows its changes in the directory before it returns.
+    pub(crate) async fn commit(&self, ctx: &Ctx, tx: Tx) -> Result<(), Trouble> {
+        if tx.commit(ctx.now).await?.is_some() {
+            self.directory.catch_up(&self.store).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! Signing in with name and password: the one verb behind the sign-in page and the LDAP bind.
+//!
+//! Name unknown, password wrong, account closed: the same answer after the same work. Hashing
+//! happens outside any transaction; the row is asked again when the session is made.
+
+use std::sync::Arc;
+
+use ostiary_model::{AuthMethod, AuthMethods, Ctx, Folded, Role, Secret, Session, Span, User, UserId};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::access::standing;
+use crate::hasher::Verdict;
+use crate::sessions::Opening;
+use crate::throttle::{Guess, Suspect, Throttle};
+use crate::{App, Trouble};
+
+/// Longer passwords are nobody's: setting one is refused.
+pub(crate) const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// A new session and the cookie that opens it.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The cookie's value.
+    pub token: Secret,
+    /// The session.
+    pub session: Session,
+}
+
+/// Whose password a bind brings.
+#[derive(Debug, Clone)]
+pub enum BindName {
+    /// An account's.
+    User(UserId),
+    /// Nobody's: a name that leads to no account. Checked all the same, for the same time.
+    Unknown(Folded),
+}
+
+/// A proved LDAP identity. Ask [`App::bound`] at each operation whether it still holds.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// The account.
+    pub user: Arc<User>,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// Why somebody was not signed in. Outside, the first two say nothing about the account.
+#[derive(Debug, Error)]
+pub enum SignInError {
+    /// Name and password do not belong together, or the account is closed.
+    #[error("name and password do not match")]
+    Rejected {
+        /// How many more tries there are from here before a pause.
+        left: u32,
+    },
+    /// Too many tries: nothing was looked at.
+    #[error("sign-in is paused after too many tries")]
+    Paused {
+        /// The pause ends after this time at the latest.
+        left: Span,
+    },
+    /// The machinery.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+}
+
+impl From<ostiary_store::Error> for SignInError {
+    fn from(error: ostiary_store::Error) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl App {
+    /// Signs a person in by user name or e-mail address and password. The session is of one
+    /// factor; [`App::code_check`] makes it two.
+    ///
+    /// # Errors
+    /// [`SignInError`].
+    pub async fn sign_in(&self, ctx: &Ctx, name: &str, password: &Secret, remember: bool) -> Result<SignedIn, SignInError> {
+        let folded = Folded::new(name);
+        let (by_name, by_email) = tokio::join!(self.store().user_by_name(&folded), self.store().user_by_email(&folded));
+        let user = by_name?.or(by_email?);
+        let user = self.password_check(ctx, user, folded, password).await?;
+        let opening = Opening {
+            methods: AuthMethods::default().with(AuthMethod::Password),
+            authenticated_at: ctx.now,
+            remembered: remember,
+            replaces: None,
+        };
+        let mut tx = self.store().begin().await?;
+        let Some(user) = standing(&mut tx, user.id, user.generation).await? else {
+            return Err(SignInError::Rejected { left: 0 });
+        };
+        let opened = self.session_open(ctx, &mut tx, &user, opening).await?;
+        if !user.has_totp {
+            tx.user_signed_in(user.id, ctx.now).await?;
+        }
+        Ok(self.session_opened(ctx, tx, opened).await?)
+    }
+
+    /// Checks the password of an LDAP bind.
+    ///
+    /// # Errors
+    /// [`SignInError`].
+    pub async fn bind(&self, ctx: &Ctx, name: &BindName, password: &Secret) -> Result<Bound, SignInError> {
+        let (user, folded) = match name {
+            BindName::User(id) => (self.store().user_by_id(*id).await?, Folded::new(&id.to_string())),
+            BindName::Unknown(folded) => (self.store().user_by_name(folded).await?, folded.clone()),
+        };
+        let user = self.password_check(ctx, user, folded, password).await?;
+        let Some(user) = self.standing_now(user.id, user.generation).await? else {
+            return Err(SignInError::Rejected { left: 0 });
+        };
+        let role = self.directory().role(user.id);
+        Ok(Bound { user: Arc::new(user), role })
+    }
+
+    /// The account, if `password` is its password and it is open. `name` is what was asked for,
+    /// counted when there is no account.
+    async fn password_check(
+        &self,
+        ctx: &Ctx,
+        user: Option<User>,
+        name: Folded,
+        password: &Secret,
+    ) -> Result<User, SignInError> {
+        let suspect = user.as_ref().map_or(Suspect::Unknown(name), |user| Suspect::User(user.id));
+        let left = match self.guess(ctx, Guess::Password, &suspect).await? {
+            Throttle::Go { left } => left,
+            Throttle::Paused => {
+                tracing::info!(target: "audit", request = %ctx.request, ?suspect, address = ?ctx.address, "sign-in paused");
+                return Err(SignInError::Paused { left: self.settings().lockout.window });
+            }
+        };
+        // Nobody has the nil id: an unknown name asks the same question and gets no hash.
+        let id = user.as_ref().map_or_else(|| UserId::from(Uuid::nil()), |user| user.id);
+        let hash = self.store().password_hash(id).await?;
+        let fits = password.expose().len() <= MAX_PASSWORD_BYTES;
+        let verdict = self.hasher.verify(ctx, password, hash.as_deref().filter(|_| fits)).await?;
+        match (user, verdict) {
+            (Some(user), verdict @ (Verdict::Right | Verdict::RightUpgraded(_))) if !user.state.is_disabled() => {
+                self.guess_was_right(ctx, Guess::Password, &suspect).await?;
+                if let (Verdict::RightUpgraded(new), Some(old)) = (verdict, hash) {
+                    self.password_upgrade(ctx, user.id, &old, &new).await?;
+                }
+                Ok(user)
+            }
+            (user, _) => {
+                let closed = user.is_some_and(|user| user.state.is_disabled());
+                tracing::info!(target: "audit", request = %ctx.request, ?suspect, closed, address = ?ctx.address, "sign-in refused");
+                Err(SignInError::Rejected { left })
+            }
+        }
+    }
+
+    async fn password_upgrade(&self, ctx: &Ctx, user: UserId, old: &str, new: &str) -> Result<(), Trouble> {
+        let mut tx = self.store().begin().await?;
+        tx.password_upgrade(user, old, new).await?;
+        self.commit(ctx, tx).await
+    }
+}

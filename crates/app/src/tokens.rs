@@ -1,0 +1,77 @@
+//! Tokens: random texts that open something, and their fingerprints.
+//!
+//! 256 bits of chance in base64url, after a prefix that tells a person (and a secret scanner)
+//! what it is. Only the SHA-256 is ever stored; with so much chance in it a slow hash would add
+//! nothing.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ostiary_model::{Ctx, Secret, Span, TokenHash};
+use ostiary_store::TicketHome;
+
+use crate::{App, Trouble};
+
+/// Longer ones are not ours and are not hashed.
+const MAX_LENGTH: usize = 256;
+
+/// A new token that begins with `prefix`.
+pub(crate) fn new_token(ctx: &Ctx, prefix: &str) -> Secret {
+    let mut text = String::with_capacity(prefix.len() + 43);
+    text.push_str(prefix);
+    URL_SAFE_NO_PAD.encode_string(ctx.bytes::<32>(), &mut text);
+    Secret::new(text)
+}
+
+/// The fingerprint under which a token is stored.
+pub(crate) fn token_hash(token: &str) -> TokenHash {
+    let text = if token.len() > MAX_LENGTH { "" } else { token };
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    TokenHash::new(bytes)
+}
+
+impl App {
+    /// Keeps `value` for `ttl` and gives the token that takes it, once. The token says where it
+    /// lives: see [`TicketHome`].
+    pub(crate) async fn ticket_make(&self, ctx: &Ctx, value: Vec<u8>, ttl: Span) -> Result<Secret, Trouble> {
+        let token = new_token(ctx, home_prefix(TicketHome::Cache));
+        let stored = self
+            .store()
+            .ticket_put(TicketHome::Cache, &token_hash(token.expose()), value.clone(), ctx.now, ttl)
+            .await;
+        if stored.is_ok() {
+            return Ok(token);
+        }
+        let token = new_token(ctx, home_prefix(TicketHome::Database));
+        self.store().ticket_put(TicketHome::Database, &token_hash(token.expose()), value, ctx.now, ttl).await?;
+        Ok(token)
+    }
+
+    /// What the ticket holds, left where it is.
+    pub(crate) async fn ticket_peek(&self, ctx: &Ctx, token: &Secret) -> Result<Option<Vec<u8>>, Trouble> {
+        let Some(home) = home_of(token) else { return Ok(None) };
+        Ok(self.store().ticket_peek(home, &token_hash(token.expose()), ctx.now).await?)
+    }
+
+    /// Takes what the ticket holds, once.
+    pub(crate) async fn ticket_take(&self, ctx: &Ctx, token: &Secret) -> Result<Option<Vec<u8>>, Trouble> {
+        let Some(home) = home_of(token) else { return Ok(None) };
+        Ok(self.store().ticket_take(home, &token_hash(token.expose()), ctx.now).await?)
+    }
+}
+
+const fn home_prefix(home: TicketHome) -> &'static str {
+    match home {
+        TicketHome::Cache => "c",
+        TicketHome::Database => "d",
+    }
+}
+
+fn home_of(token: &Secret) -> Option<TicketHome> {
+    match token.expose().as_bytes().first() {
+        Some(b'c') => Some(TicketHome::Cache),
+        Some(b'd') => Some(TicketHome::Database),
+        _ => None,
+    }
+}

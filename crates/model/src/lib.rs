@@ -1,0 +1,29 @@
+//! The nouns of Ostiary and their rules: people, groups, sessions, clients, grants, filters.
+//!
+//! No I/O, no async, no clock and no chance of its own: time, chance and the caller come in
+//! through [`Ctx`]. Everything here is total: bad input gives an error value, never a panic.
+
+mod access;
+mod ctx;
+mod folded;
+mod ids;
+mod names;
+mod network;
+mod people;
+mod secret;
+mod session;
+mod time;
+
+pub use access::{Action, Denied, Level, Role, may};
+pub use ctx::{Actor, Clock, Ctx, Entropy};
+pub use folded::Folded;
+pub use ids::{AccessTokenId, FamilyId, GrantId, GroupId, KeyId, RequestId, SessionId, Subject, UserId};
+pub use names::{ClientId, Email, GroupName, InvalidName, Username};
+pub use network::{InvalidNetwork, Network};
+pub use people::{
+    ADMIN_GROUP, Generation, Group, Membership, PASSWORD_MANAGER_GROUP, Profile, STRICT_READONLY_GROUP, User,
+    UserState, is_built_in,
+};
+pub use secret::{Secret, TokenHash};
+pub use session::{AuthMethod, AuthMethods, Session};
+pub use time::{Span, Timestamp};

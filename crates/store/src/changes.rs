@@ -1,0 +1,203 @@
+//! The change log: what in the directory changed, in the order in which it was committed.
+//!
+//! Sequence numbers come from one row that each writing transaction raises just before it commits
+//! and holds until then. So numbers have no gaps, and whoever has seen `n` has missed nothing
+//! below it: a sequence of the database would not promise that.
+
+use ostiary_model::{Group, GroupId, Membership, Span, Timestamp, User, UserId};
+use sqlx::postgres::PgListener;
+use uuid::Uuid;
+
+use crate::db::{CHANNEL, Pools, Store, Tx, read, row, within};
+use crate::error::Error;
+use crate::groups::{GROUP_SELECT, GroupRow};
+use crate::users::{USER_SELECT, UserRow};
+
+/// How long changes are kept for those who follow. Who slept longer loads everything again.
+const KEPT: Span = Span::from_hours(1);
+
+/// What changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// This account was made, changed or deleted.
+    User(UserId),
+    /// This group was made, changed or deleted.
+    Group(GroupId),
+    /// This membership came or went.
+    Membership(Membership),
+}
+
+/// One line of the change log.
+#[derive(Debug, Clone, Copy)]
+pub struct Change {
+    /// Its place in the order of commits; 0 until committed.
+    pub seq: i64,
+    /// What changed. How it is now stands in its tables.
+    pub kind: ChangeKind,
+}
+
+/// The whole directory as it stood at `seq` or a little later: applying the changes after `seq`
+/// again does no harm.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The last change that is surely contained.
+    pub seq: i64,
+    /// Every account.
+    pub users: Vec<User>,
+    /// Every group.
+    pub groups: Vec<Group>,
+    /// Who is in which.
+    pub memberships: Vec<Membership>,
+}
+
+row! {
+    struct ChangeRow {
+        seq: i64,
+        kind: String,
+        id: Uuid,
+        other: Option<Uuid>,
+    }
+}
+
+impl TryFrom<ChangeRow> for Change {
+    type Error = Error;
+
+    fn try_from(row: ChangeRow) -> Result<Self, Error> {
+        let kind = match (row.kind.as_str(), row.other) {
+            ("user", None) => ChangeKind::User(row.id.into()),
+            ("group", None) => ChangeKind::Group(row.id.into()),
+            ("membership", Some(group)) => {
+                ChangeKind::Membership(Membership { user: row.id.into(), group: group.into() })
+            }
+            _ => return Err(Error::Corrupt("directory_change.kind")),
+        };
+        Ok(Self { seq: row.seq, kind })
+    }
+}
+
+impl ChangeKind {
+    const fn columns(self) -> (&'static str, Uuid, Option<Uuid>) {
+        match self {
+            Self::User(id) => ("user", id.uuid(), None),
+            Self::Group(id) => ("group", id.uuid(), None),
+            Self::Membership(member) => ("membership", member.user.uuid(), Some(member.group.uuid())),
+        }
+    }
+}
+
+impl Store {
+    /// The number of the last committed change.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn directory_head(&self) -> Result<i64, Error> {
+        Ok(read!(self, db => sqlx::query_scalar("SELECT seq FROM directory_head").fetch_one(db).await)?)
+    }
+
+    /// Everything in the directory.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Corrupt`].
+    pub async fn directory_snapshot(&self) -> Result<Snapshot, Error> {
+        let seq = self.directory_head().await?;
+        let users: Vec<UserRow> = read!(self, db => sqlx::query_as(USER_SELECT).fetch_all(db).await)?;
+        let groups: Vec<GroupRow> = read!(self, db => sqlx::query_as(GROUP_SELECT).fetch_all(db).await)?;
+        let memberships: Vec<(Uuid, Uuid)> =
+            read!(self, db => sqlx::query_as("SELECT user_id, group_id FROM membership").fetch_all(db).await)?;
+        Ok(Snapshot {
+            seq,
+            users: users.into_iter().map(User::from).collect(),
+            groups: groups.into_iter().map(Group::from).collect(),
+            memberships: memberships
+                .into_iter()
+                .map(|(user, group)| Membership { user: user.into(), group: group.into() })
+                .collect(),
+        })
+    }
+
+    /// The changes after `seq`, oldest first, at most 1,000. `None` when some of them are no
+    /// longer kept: then [`Store::directory_snapshot`] is the way.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Corrupt`].
+    pub async fn directory_changes(&self, seq: i64) -> Result<Option<Vec<Change>>, Error> {
+        let head = self.directory_head().await?;
+        if head == seq {
+            return Ok(Some(Vec::new()));
+        }
+        let rows: Vec<ChangeRow> = read!(self, db => sqlx::query_as(
+            "SELECT seq, kind, id, other FROM directory_change WHERE seq > $1 ORDER BY seq LIMIT 1000",
+        ).bind(seq).fetch_all(db).await)?;
+        if rows.first().is_none_or(|first| first.seq != seq + 1) {
+            return Ok(None);
+        }
+        rows.into_iter().map(Change::try_from).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Listens for changes by other processes. `None` where the engine cannot tell (SQLite).
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn change_listener(&self) -> Result<Option<ChangeListener>, Error> {
+        let Pools::Postgres(pool) = &self.pools else { return Ok(None) };
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(Some(ChangeListener(listener)))
+    }
+}
+
+/// Waits for word from other processes on the same PostgreSQL.
+pub struct ChangeListener(PgListener);
+
+impl ChangeListener {
+    /// Returns when the directory has changed, or when word may have been missed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the connection is lost for good.
+    pub async fn changed(&mut self) -> Result<(), Error> {
+        self.0.try_recv().await?;
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// Notes that `kind` changed; the log gets it when the transaction commits.
+    pub(crate) fn note(&mut self, kind: ChangeKind) {
+        if !self.changes.iter().any(|change| change.kind == kind) {
+            self.changes.push(Change { seq: 0, kind });
+        }
+    }
+
+    /// Makes other writers of the directory wait until this transaction ends, for rules that
+    /// look at more than one row, such as that one administrator must remain.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn directory_lock(&mut self) -> Result<(), Error> {
+        within!(self, db => sqlx::query("UPDATE directory_head SET seq = seq").execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    pub(crate) async fn changes_append(&mut self, now: Timestamp) -> Result<Option<i64>, Error> {
+        let changes = std::mem::take(&mut self.changes);
+        let Ok(count @ 1..) = i64::try_from(changes.len()) else { return Ok(None) };
+        let last: i64 = within!(self, db => sqlx::query_scalar("UPDATE directory_head SET seq = seq + $1 RETURNING seq")
+            .bind(count).fetch_one(db).await)?;
+        for (seq, change) in (last - count + 1..).zip(changes) {
+            let (kind, id, other) = change.kind.columns();
+            within!(self, db => sqlx::query("INSERT INTO directory_change (seq, kind, id, other, at) VALUES ($1, $2, $3, $4, $5)")
+                .bind(seq).bind(kind).bind(id).bind(other).bind(now.as_micros()).execute(db).await.map(drop))?;
+        }
+        Ok(Some(last))
+    }
+
+    /// Forgets changes that are too old for anybody to follow by.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn changes_prune(&mut self, now: Timestamp) -> Result<(), Error> {
+        within!(self, db => sqlx::query("DELETE FROM directory_change WHERE at < $1")
+            .bind((now - KEPT).as_micros()).execute(db).await.map(drop))?;
+        Ok(())
+    }
+}

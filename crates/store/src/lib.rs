@@ -1,0 +1,30 @@
+//! Everything that Ostiary remembers: SQL on two engines, the cache in front of it, counters,
+//! and the change log that feeds the directory in memory.
+//!
+//! Only this crate contains SQL; nothing above it sees a driver's error or a database type. Reads
+//! are methods of [`Store`], writes of [`Tx`], named noun first. Nothing here decides a rule: a
+//! method does what it says, guarded statements report whether they found what they asked for.
+
+mod cache;
+mod changes;
+mod credentials;
+mod db;
+mod error;
+mod groups;
+mod invitations;
+mod migrate;
+mod outbox;
+mod sessions;
+mod tickets;
+mod users;
+
+pub use cache::CacheUrl;
+pub use changes::{Change, ChangeKind, ChangeListener, Snapshot};
+pub use credentials::TotpRecord;
+pub use db::{DatabaseUrl, Engine, Store, Tx};
+pub use error::{Conflict, Error, InvalidUrl};
+pub use invitations::InvitationKind;
+pub use migrate::MIGRATIONS;
+pub use outbox::OutgoingMail;
+pub use sessions::NewSession;
+pub use tickets::TicketHome;
