@@ -107,7 +107,7 @@ export class Ostiary {
     });
     child.stdout.on('data', (piece) => { this.output += piece; });
     child.stderr.on('data', (piece) => { this.log += piece; });
-    this.endWithUs = () => child.kill('SIGKILL');
+    this.endWithUs = () => this.#signal('SIGKILL');
     process.once('exit', this.endWithUs);
     const limit = Date.now() + 30_000;
     while (!/^ready in /m.test(this.output)) {
@@ -150,13 +150,16 @@ export class Ostiary {
     return this.cli(args, { stdin: password && `${password}\n` });
   }
 
+  // Node turns a signal for a program that could not be started into one for our own process group.
+  #signal(name) { if (this.child.pid !== undefined) this.child.kill(name); }
+
   /** Ends the server by its pid, as an administrator would, and removes what it left. */
   async stop() {
     process.removeListener('exit', this.endWithUs);
-    this.child.kill('SIGTERM');
+    this.#signal('SIGTERM');
     const late = await Promise.race([this.ended, sleep(15_000, 'late', { ref: false })]) === 'late';
     if (late) {
-      this.child.kill('SIGKILL');
+      this.#signal('SIGKILL');
       await this.ended;
     }
     await this.database?.remove();

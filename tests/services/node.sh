@@ -9,13 +9,13 @@
 
 NODE_VERSION=22.23.3
 NODE_MODULES_ABI=127
-
 tools_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../browser" && pwd)
 
-npm_add() { # npm_add FOLDER ARGUMENT...: npm in a folder of the cache, quietly
+# npm_add FOLDER ARGUMENT...: npm in a folder of the cache, quietly, with the Node that npm came with.
+npm_add() {
   local folder=$1
   shift
-  (cd "$folder" && nice npm "$@" --ignore-scripts --no-audit --no-fund --loglevel=error) \
+  (cd "$folder" && PATH=${PATH//"$(node_folder):"/} && nice npm "$@" --ignore-scripts --no-audit --no-fund --loglevel=error) \
     >>"$cache/install.log" 2>&1 </dev/null || die "npm $* failed, see $cache/install.log"
 }
 
