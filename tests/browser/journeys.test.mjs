@@ -56,6 +56,54 @@ for (const pair of pairs) {
       assert.equal(JSON.parse(await ostiary.cli(['user', 'list', '--json'])).length, 1);
     });
 
+    test('the panel makes a person and a group, joins them, and shuts the person out', async () => {
+      const { page } = await visit();
+      const to = (path) => page.goto(ostiary.directory + path);
+      await to('/people');
+      await signInFully(page, root);
+      await page.waitForURL(`${ostiary.directory}/people`);
+
+      await follow(page, page.getByRole('link', { name: 'Add a person' }));
+      const ada = { username: 'ada.okafor', email: 'ada.okafor@example.tld' };
+      await fill(page, { ...ada, given_name: 'Ada', family_name: 'Okafor', display_name: 'Ada Okafor' });
+      await follow(page, 'main form button.button-main');
+      assert.equal(new URL(page.url()).pathname, `/people/${ada.username}`);
+      assert.match(await heading(page), /Ada Okafor/);
+
+      await to(`/people/${ada.username}/password`);
+      await fill(page, { password: 'a lamp in the harbour' });
+      await follow(page, 'main form button.button-main');
+
+      await to('/groups/new');
+      await fill(page, { name: 'Editors' });
+      await follow(page, 'main form button.button-main');
+      await to(`/people/${ada.username}/groups`);
+      await page.locator('main [name="group"]').selectOption('Editors');
+      await follow(page, 'main form button.button-main');
+      await to(`/people/${ada.username}`);
+      assert.match(await page.locator('main table').first().innerText(), /Editors/);
+      assert.deepEqual(JSON.parse(await ostiary.cli(['user', 'show', ada.username, '--json'])).groups, ['Editors']);
+
+      await to('/people?q=okaf');
+      assert.match(await words(page), /Ada Okafor/);
+      await to('/people?q=nobody-of-that-name');
+      assert.doesNotMatch(await words(page), /Ada Okafor/);
+
+      const hers = await visit();
+      await hers.page.goto(`${ostiary.accounts}/account`);
+      await signIn(hers.page, { ...ada, password: 'a lamp in the harbour' });
+      assert.equal(new URL(hers.page.url()).pathname, '/account');
+      await hers.page.goto(`${ostiary.directory}/people`);
+      assert.doesNotMatch(await words(hers.page), /bjork/, 'the panel is not for her');
+
+      await to(`/people/${ada.username}/disable`);
+      await follow(page, 'main form button.button-main');
+      await to(`/people/${ada.username}`);
+      assert.match(await heading(page), /Disabled/);
+      await hers.page.goto(`${ostiary.accounts}/account`);
+      assert.match(hers.page.url(), /\/sign-in/, 'out at once');
+    });
+
     test('a wrong password and an unknown name get the same answer', async () => {
       const known = await person('priya');
       const { page } = await visit();
