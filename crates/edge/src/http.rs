@@ -1,0 +1,222 @@
+//! HTTP/1.1 on an accepted connection: limits of time and size, the peer's address, and an end in
+//! good order. What is answered is the service's business.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{Either, Full, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::{Service, ServiceExt};
+
+use crate::guarded::Guarded;
+use crate::lifecycle::Stop;
+
+/// Bytes that hold a request's head: its line and all headers.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Headers in a request.
+const MAX_HEADERS: usize = 100;
+
+/// Limits of an HTTP connection.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpLimits {
+    /// How long a connection may bring no complete request head, be it idle or slow, and how
+    /// long it may take nothing of an answer.
+    pub idle: Duration,
+    /// How long one request may take, its body included.
+    pub request: Duration,
+    /// Bytes in a request's body.
+    pub body: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(60), request: Duration::from_secs(60), body: 1024 * 1024 }
+    }
+}
+
+/// Serves HTTP connections with a tower service.
+#[derive(Clone)]
+pub struct HttpDoor<S> {
+    /// Answers requests. Each carries the peer's [`SocketAddr`] as an extension.
+    pub service: S,
+    /// Limits of time and size.
+    pub limits: HttpLimits,
+}
+
+impl<S, B> HttpDoor<S>
+where
+    S: Service<Request<Limited<Incoming>>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// Answers requests on `stream` until the peer leaves, a limit is reached, or draining
+    /// begins and the running request is answered.
+    pub async fn serve<IO>(self, stream: IO, peer: SocketAddr, stop: Stop)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let limits = self.limits;
+        let answering = service_fn(move |request| {
+            let door = self.clone();
+            async move { Ok::<_, Infallible>(door.answer(request, peer).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.idle)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(Guarded::new(stream, limits.idle)), answering);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.draining().cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "a connection ended early");
+        }
+    }
+
+    async fn answer(self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Either<B, Full<Bytes>>> {
+        request.extensions_mut().insert(peer);
+        let request = request.map(|body| Limited::new(body, self.limits.body));
+        let Ok(answer) = tokio::time::timeout(self.limits.request, self.service.oneshot(request)).await else {
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.\n");
+        };
+        match answer {
+            Ok(response) => response.map(Either::Left),
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// An answer of the wall itself, which has no pages.
+fn plain<B>(status: StatusCode, text: &'static str) -> Response<Either<B, Full<Bytes>>> {
+    let mut response = Response::new(Either::Right(Full::new(Bytes::from_static(text.as_bytes()))));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tower::service_fn as tower_service;
+
+    use super::*;
+
+    const LIMITS: HttpLimits =
+        HttpLimits { idle: Duration::from_millis(150), request: Duration::from_millis(300), body: 32 };
+
+    /// A door that tells the client's address, or waits, or reads the body, as the path says.
+    async fn reply(request: Request<Limited<Incoming>>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let peer = request.extensions().get::<SocketAddr>().copied();
+        let text = match request.uri().path() {
+            "/wait" => {
+                tokio::time::sleep(LIMITS.request / 2).await;
+                "waited".to_owned()
+            }
+            "/hang" => std::future::pending().await,
+            "/body" => match http_body_util::BodyExt::collect(request.into_body()).await {
+                Ok(body) => format!("{} bytes", body.to_bytes().len()),
+                Err(error) => error.to_string(),
+            },
+            _ => peer.map_or_else(String::new, |peer| peer.to_string()),
+        };
+        Ok(Response::new(Full::new(Bytes::from(text))))
+    }
+
+    fn open(stop: &Stop) -> DuplexStream {
+        let (ours, theirs) = duplex(4096);
+        let door = HttpDoor { service: tower_service(reply), limits: LIMITS };
+        let serving = door.serve(theirs, "192.0.2.1:4711".parse().unwrap(), stop.clone());
+        crate::Lifecycle::new().connection(serving);
+        ours
+    }
+
+    async fn ask(stream: &mut DuplexStream, request: &str) {
+        stream.write_all(request.as_bytes()).await.unwrap();
+    }
+
+    async fn rest(stream: &mut DuplexStream) -> String {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_request_carries_its_peers_address() {
+        let mut stream = open(&Stop::default());
+        ask(&mut stream, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("192.0.2.1:4711"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_asks_nothing_is_closed() {
+        for begun in ["", "GET / HTTP/1.1\r\nHos"] {
+            let mut stream = open(&Stop::default());
+            ask(&mut stream, begun).await;
+            assert_eq!(rest(&mut stream).await, "", "{begun:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_is_given_up() {
+        let mut stream = open(&Stop::default());
+        ask(&mut stream, "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_body_or_head_beyond_its_size_is_refused() {
+        let mut stream = open(&Stop::default());
+        let body = "x".repeat(LIMITS.body + 1);
+        ask(
+            &mut stream,
+            &format!(
+                "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            ),
+        )
+        .await;
+        let answer = rest(&mut stream).await;
+        assert!(answer.ends_with("length limit exceeded"), "{answer}");
+
+        let mut stream = open(&Stop::default());
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(MAX_HEAD));
+        // The answer comes before everything is read.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn draining_answers_what_was_asked_and_closes() {
+        let stop = Stop::default();
+        let mut busy = open(&stop);
+        let mut idle = open(&stop);
+        ask(&mut busy, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        tokio::time::sleep(LIMITS.idle / 3).await;
+        stop.draining().cancel();
+        assert_eq!(rest(&mut idle).await, "");
+        let answer = rest(&mut busy).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("waited"), "{answer}");
+    }
+}

@@ -1,0 +1,42 @@
+//! Taking a port, with an error that says what stands in the way.
+
+use std::io::{Error, ErrorKind};
+use std::net::SocketAddr;
+
+use thiserror::Error as ThisError;
+use tokio::net::TcpListener;
+
+/// Why a port could not be taken. The text names address and cause and may be shown as it is.
+#[derive(Debug, ThisError)]
+pub enum BindError {
+    /// Another program has it.
+    #[error("port {} on {} is in use by another program", .0.port(), .0.ip())]
+    InUse(SocketAddr),
+    /// The system keeps it from us.
+    #[error("port {} on {} may not be opened by this user: ports below 1024 need the right CAP_NET_BIND_SERVICE", .0.port(), .0.ip())]
+    Forbidden(SocketAddr),
+    /// The machine does not have this address.
+    #[error("this machine has no address {}, so port {} cannot be opened on it", .0.ip(), .0.port())]
+    NoSuchAddress(SocketAddr),
+    /// Anything else.
+    #[error("port {} on {} cannot be opened: {cause}", address.port(), address.ip())]
+    Other {
+        /// What was to be opened.
+        address: SocketAddr,
+        /// The system's words.
+        cause: Error,
+    },
+}
+
+/// Opens `address` for incoming TCP connections. Port 0 takes any free port.
+///
+/// # Errors
+/// [`BindError`] when it cannot be had.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
+        ErrorKind::AddrInUse => BindError::InUse(address),
+        ErrorKind::PermissionDenied => BindError::Forbidden(address),
+        ErrorKind::AddrNotAvailable => BindError::NoSuchAddress(address),
+        _ => BindError::Other { address, cause },
+    })
+}
