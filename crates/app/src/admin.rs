@@ -267,7 +267,7 @@ impl App {
     pub async fn group_rename(&self, ctx: &Ctx, id: GroupId, name: &str) -> Result<(), AdminError> {
         let name = GroupName::parse(name)?;
         let mut tx = self.admin_begin(ctx).await?;
-        self.changeable_group(id).await?;
+        changeable_group(&mut tx, id).await?;
         if !tx.group_rename(id, &name, ctx.now).await? {
             return Err(AdminError::NoSuchGroup(id.to_string()));
         }
@@ -282,7 +282,7 @@ impl App {
     /// [`AdminError`].
     pub async fn group_delete(&self, ctx: &Ctx, id: GroupId) -> Result<(), AdminError> {
         let mut tx = self.admin_begin(ctx).await?;
-        self.changeable_group(id).await?;
+        changeable_group(&mut tx, id).await?;
         if !tx.group_delete(id).await? {
             return Err(AdminError::NoSuchGroup(id.to_string()));
         }
@@ -394,14 +394,6 @@ impl App {
         may(user.id, role, action).map_err(|_| AdminError::Denied)
     }
 
-    async fn changeable_group(&self, id: GroupId) -> Result<(), AdminError> {
-        match self.store().group_by_id(id).await? {
-            None => Err(AdminError::NoSuchGroup(id.to_string())),
-            Some(group) if group.is_built_in() => Err(BUILT_IN),
-            Some(_) => Ok(()),
-        }
-    }
-
     /// Nothing was changed because it was so already; or because there is no such person.
     async fn unchanged(&self, tx: &mut Tx, id: UserId) -> Result<(), AdminError> {
         tx.user_by_id(id).await?.map(drop).ok_or(AdminError::NoSuchPerson)
@@ -441,6 +433,14 @@ pub(crate) async fn person_insert(ctx: &Ctx, tx: &mut Tx, profile: Profile) -> R
 pub(crate) async fn group_named(tx: &mut Tx, name: &str) -> Result<Group, AdminError> {
     let folded = ostiary_model::Folded::new(name);
     tx.group_by_name(folded.as_str()).await?.ok_or_else(|| AdminError::NoSuchGroup(name.to_owned()))
+}
+
+async fn changeable_group(tx: &mut Tx, id: GroupId) -> Result<(), AdminError> {
+    match tx.group_by_id(id).await? {
+        None => Err(AdminError::NoSuchGroup(id.to_string())),
+        Some(group) if group.is_built_in() => Err(BUILT_IN),
+        Some(_) => Ok(()),
+    }
 }
 
 async fn role_in(tx: &mut Tx, user: UserId) -> Result<Role, AdminError> {

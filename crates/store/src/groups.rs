@@ -8,6 +8,7 @@ use crate::db::{Store, Tx, read, row, within};
 use crate::error::Error;
 
 pub(crate) const GROUP_SELECT: &str = "SELECT id, number, name, created_at, modified_at FROM groups";
+const GROUP_BY_ID: &str = "SELECT id, number, name, created_at, modified_at FROM groups WHERE id = $1";
 
 row! {
     pub(crate) struct GroupRow {
@@ -37,9 +38,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn group_by_id(&self, id: GroupId) -> Result<Option<Group>, Error> {
-        let row: Option<GroupRow> = read!(self, db => sqlx::query_as(
-            "SELECT id, number, name, created_at, modified_at FROM groups WHERE id = $1",
-        ).bind(id.uuid()).fetch_optional(db).await)?;
+        let row: Option<GroupRow> = read!(self, db => sqlx::query_as(GROUP_BY_ID).bind(id.uuid()).fetch_optional(db).await)?;
         Ok(row.map(Group::from))
     }
 
@@ -56,6 +55,15 @@ impl Store {
 }
 
 impl Tx {
+    /// The group with this id, as it stands in this transaction.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn group_by_id(&mut self, id: GroupId) -> Result<Option<Group>, Error> {
+        let row: Option<GroupRow> = within!(self, db => sqlx::query_as(GROUP_BY_ID).bind(id.uuid()).fetch_optional(db).await)?;
+        Ok(row.map(Group::from))
+    }
+
     /// Adds a group under the next free number and gives it back.
     ///
     /// # Errors
