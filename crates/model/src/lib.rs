@@ -4,26 +4,42 @@
 //! through [`Ctx`]. Everything here is total: bad input gives an error value, never a panic.
 
 mod access;
+mod answer;
+mod client;
 mod ctx;
 mod folded;
+mod grant;
 mod ids;
 mod names;
 mod network;
 mod people;
+mod pkce;
+mod redirect;
+mod scope;
 mod secret;
 mod session;
 mod time;
+mod token;
 
 pub use access::{Action, Denied, Level, Role, may};
+pub use answer::{AuthorizationError, ReturnAddress};
+pub use client::{
+    Client, ClientDetails, ClientKind, ClientSource, InvalidClient, InvalidPolicy, NewClient, SignInPolicy,
+};
 pub use ctx::{Actor, Clock, Ctx, Entropy};
 pub use folded::Folded;
+pub use grant::{Approved, Authentication, Cancelled, Consent, Exchanged, Grant, GrantRequest, Pending, Prompt, Step};
 pub use ids::{AccessTokenId, FamilyId, GrantId, GroupId, KeyId, RequestId, SessionId, Subject, UserId};
-pub use names::{ClientId, Email, GroupName, InvalidName, Username};
+pub use names::{ClientId, ClientName, Email, GroupName, InvalidName, Username};
 pub use network::{InvalidNetwork, Network};
 pub use people::{
     ADMIN_GROUP, Generation, Group, Membership, PASSWORD_MANAGER_GROUP, Profile, STRICT_READONLY_GROUP, User,
     UserState, is_built_in,
 };
+pub use pkce::{CodeChallenge, CodeVerifier};
+pub use redirect::{InvalidRedirect, RedirectUri};
+pub use scope::{InvalidScope, Scope, Scopes};
 pub use secret::{Secret, TokenHash};
 pub use session::{AuthMethod, AuthMethods, Session};
 pub use time::{Span, Timestamp};
+pub use token::{AccessToken, Family, RefreshToken, RefreshUse, Rotation};

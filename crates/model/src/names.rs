@@ -182,6 +182,21 @@ impl ClientId {
     }
 }
 
+name! {
+    /// What an application is called on the pages that people see: up to 100 visible characters.
+    ClientName
+}
+
+impl ClientName {
+    /// Checks `raw`.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn parse(raw: &str) -> Result<Self, InvalidName> {
+        text("The application's name", raw, 100).map(Self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
