@@ -111,8 +111,10 @@ CREATE TABLE fallback_counter (
 );
 CREATE INDEX fallback_counter_by_expiry ON fallback_counter (expires_at);
 
+-- Numbers count up, so that two first starts at the same moment make one key.
 CREATE TABLE signing_key (
     id UUID PRIMARY KEY,
+    number BIGINT NOT NULL UNIQUE,
     kid TEXT NOT NULL UNIQUE,
     alg TEXT NOT NULL,
     private_sealed BYTEA NOT NULL,
@@ -160,7 +162,7 @@ CREATE TABLE oidc_grant (
     scopes TEXT NOT NULL,
     state_param TEXT,
     nonce TEXT,
-    code_challenge TEXT,
+    code_challenge TEXT NOT NULL,
     prompt TEXT NOT NULL,
     max_age BIGINT,
     login_hint TEXT,
@@ -203,10 +205,10 @@ CREATE TABLE refresh_family (
     user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     generation BIGINT NOT NULL,
     scopes TEXT NOT NULL,
-    nonce TEXT,
     methods TEXT NOT NULL,
     authenticated_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
+    used_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX refresh_family_by_user ON refresh_family (user_id);
@@ -222,6 +224,7 @@ CREATE TABLE refresh_token (
     successor_sealed BYTEA
 );
 CREATE INDEX refresh_token_by_family ON refresh_token (family_id);
+CREATE INDEX refresh_token_by_expiry ON refresh_token (expires_at);
 
 -- Mail that waits to be handed over.
 CREATE TABLE outbox (

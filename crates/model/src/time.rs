@@ -65,6 +65,12 @@ impl Span {
     /// No time at all.
     pub const ZERO: Self = Self(0);
 
+    /// `micros` microseconds; none for a negative number.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(if micros < 0 { 0 } else { micros })
+    }
+
     /// `secs` seconds.
     #[must_use]
     pub const fn from_secs(secs: u32) -> Self {

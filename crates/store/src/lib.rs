@@ -7,19 +7,25 @@
 
 mod cache;
 mod changes;
+mod clients;
+mod consents;
 mod credentials;
 mod db;
 mod error;
+mod grants;
 mod groups;
 mod invitations;
 mod migrate;
 mod outbox;
 mod sessions;
+mod signing_keys;
 mod tickets;
+mod token_rows;
 mod users;
 
 pub use cache::CacheUrl;
 pub use changes::{Change, ChangeKind, ChangeListener, Snapshot};
+pub use clients::ClientRecord;
 pub use credentials::TotpRecord;
 pub use db::{DatabaseUrl, Engine, Store, Tx};
 pub use error::{Conflict, Error, InvalidUrl};
@@ -27,4 +33,6 @@ pub use invitations::InvitationKind;
 pub use migrate::MIGRATIONS;
 pub use outbox::OutgoingMail;
 pub use sessions::NewSession;
+pub use signing_keys::SigningKeyRecord;
 pub use tickets::TicketHome;
+pub use token_rows::RefreshRecord;
