@@ -5,6 +5,7 @@
 //! space trimmed at the ends and collapsed inside. Done here so that no engine's notion of case
 //! matters.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
@@ -41,6 +42,13 @@ impl Folded {
     #[must_use]
     pub fn into_string(self) -> String {
         self.0
+    }
+}
+
+/// So that maps of folded names can be asked for a text that is known to be folded.
+impl Borrow<str> for Folded {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -5,9 +5,16 @@
 
 mod access;
 mod answer;
+mod attribute;
 mod client;
 mod ctx;
+mod dn;
+mod filter;
+#[cfg(test)]
+mod filter_tests;
+mod filter_text;
 mod folded;
+mod generalized_time;
 mod grant;
 mod ids;
 mod names;
@@ -18,6 +25,8 @@ mod redirect;
 mod scope;
 mod secret;
 mod session;
+#[cfg(test)]
+mod test_chance;
 mod time;
 mod token;
 
@@ -26,7 +35,11 @@ pub use answer::{AuthorizationError, ReturnAddress};
 pub use client::{
     Client, ClientDetails, ClientKind, ClientSource, InvalidClient, InvalidPolicy, NewClient, SignInPolicy,
 };
+pub use attribute::{Attribute, OBJECT_CLASSES, Rule, Usage};
 pub use ctx::{Actor, Clock, Ctx, Entropy};
+pub use dn::{Dn, DnValue, InvalidDn, Rdn};
+pub use filter::{Assertion, Entry, Filter, MAX_DEPTH, MAX_TERMS, Pattern, Reference, Truth, Value};
+pub use filter_text::InvalidFilter;
 pub use folded::Folded;
 pub use grant::{Approved, Authentication, Cancelled, Consent, Exchanged, Grant, GrantRequest, Pending, Prompt, Step};
 pub use ids::{AccessTokenId, FamilyId, GrantId, GroupId, KeyId, RequestId, SessionId, Subject, UserId};

@@ -1,0 +1,365 @@
+//! Search filters and what they say about an entry: true, false, or undefined (RFC 4511 section
+//! 4.5.1.7). One evaluator for LDAP searches and the panel's search box.
+//!
+//! A filter is prepared when it is made: attributes are looked up, values read and folded once,
+//! by the rule of their attribute. Whatever cannot be decided (an unknown attribute, a value that
+//! is none, a matching rule that is not here) becomes [`Filter::Undefined`] and matches nothing,
+//! not even under a negation. The text form is in `filter_text`.
+
+use std::cmp::Ordering;
+
+use uuid::Uuid;
+
+use crate::attribute::{Attribute, OBJECT_CLASSES, Rule};
+use crate::dn::Dn;
+use crate::folded::Folded;
+use crate::time::Timestamp;
+
+/// How deep a filter may be nested.
+pub const MAX_DEPTH: usize = 32;
+/// How many terms a filter may have, with and, or and not counted.
+pub const MAX_TERMS: usize = 4096;
+
+/// What a filter says about an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// It matches.
+    True,
+    /// It does not.
+    False,
+    /// Nobody can tell; it is not a match.
+    Undefined,
+}
+
+impl Truth {
+    const fn of(matches: bool) -> Self {
+        if matches { Self::True } else { Self::False }
+    }
+
+    const fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Undefined => Self::Undefined,
+        }
+    }
+}
+
+/// A value of an entry, as it is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Text in its folded form.
+    Text(&'a str),
+    /// The name of an object class, in its usual spelling.
+    Class(&'a str),
+    /// A UUID.
+    Uuid(Uuid),
+    /// A point in time; seconds count, since that is what entries show.
+    Time(Timestamp),
+    /// A number.
+    Integer(i64),
+    /// Another entry; [`Entry::refers`] tells which.
+    Reference,
+}
+
+/// What a filter is asked about.
+pub trait Entry {
+    /// Hands the values of `attribute` to `matches` until one does, and says whether one did.
+    fn any(&self, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool;
+
+    /// Whether a value of `attribute`, whose rule is [`Rule::Dn`], names what `reference` names.
+    fn refers(&self, attribute: Attribute, reference: &Reference) -> bool;
+}
+
+/// How another entry is named in a filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// By its distinguished name.
+    Dn(Dn),
+    /// By the value of its first part alone, as LLDAP allows: `(memberOf=staff)`.
+    Name(Folded),
+}
+
+/// A value that is asked for, read by the rule of its attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assertion {
+    /// Text.
+    Text(Folded),
+    /// Another entry.
+    Reference(Reference),
+    /// A UUID.
+    Uuid(Uuid),
+    /// A point in time.
+    Time(Timestamp),
+    /// A number.
+    Integer(i64),
+}
+
+/// Parts of a text, in order (RFC 4511 section 4.5.1.7.2), folded so that spaces at the edges of
+/// a part count (RFC 4518 section 2.6.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    pub(crate) initial: Option<String>,
+    pub(crate) any: Vec<String>,
+    pub(crate) last: Option<String>,
+    /// Whether values are compared with a space at either end, since a part has one at its edge.
+    padded: bool,
+}
+
+/// A search filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filter {
+    /// All of these; true when there are none (RFC 4526).
+    And(Vec<Self>),
+    /// One of these; false when there are none (RFC 4526).
+    Or(Vec<Self>),
+    /// Not this.
+    Not(Box<Self>),
+    /// The attribute has a value.
+    Present(Attribute),
+    /// It has this value.
+    Equal(Attribute, Assertion),
+    /// It has this value or a later one.
+    AtLeast(Attribute, Assertion),
+    /// It has this value or an earlier one.
+    AtMost(Attribute, Assertion),
+    /// It has a value with these parts.
+    Parts(Attribute, Pattern),
+    /// It has a number in which all of these bits are set (Active Directory's rule
+    /// 1.2.840.113556.1.4.803).
+    AllBits(Attribute, i64),
+    /// It has a number in which one of these bits is set (rule 1.2.840.113556.1.4.804).
+    AnyBit(Attribute, i64),
+    /// Nobody can tell.
+    Undefined,
+}
+
+impl Filter {
+    /// `(attribute=*)`.
+    #[must_use]
+    pub fn present(attribute: &str) -> Self {
+        Attribute::from_name(attribute).map_or(Self::Undefined, Self::Present)
+    }
+
+    /// `(attribute=value)`; also `~=`, since nothing here sounds alike (RFC 4511 section
+    /// 4.5.1.7.6).
+    #[must_use]
+    pub fn equal(attribute: &str, value: &str) -> Self {
+        Self::compare(attribute, value, Self::Equal)
+    }
+
+    /// `(attribute>=value)`. Object classes and names of entries have no order.
+    #[must_use]
+    pub fn at_least(attribute: &str, value: &str) -> Self {
+        Self::compare(attribute, value, Self::AtLeast).in_order()
+    }
+
+    /// `(attribute<=value)`.
+    #[must_use]
+    pub fn at_most(attribute: &str, value: &str) -> Self {
+        Self::compare(attribute, value, Self::AtMost).in_order()
+    }
+
+    /// `(attribute=initial*any*last)`. Only texts have parts.
+    #[must_use]
+    pub fn parts(attribute: &str, initial: Option<&str>, any: &[&str], last: Option<&str>) -> Self {
+        match (Attribute::from_name(attribute), Pattern::new(initial, any, last)) {
+            (Some(attribute), Some(pattern)) if attribute.rule() == Rule::Text => Self::Parts(attribute, pattern),
+            _ => Self::Undefined,
+        }
+    }
+
+    /// `(attribute:rule:=value)` (RFC 4511 section 4.5.1.7.7): without a rule the attribute's own;
+    /// with it, equality of text, the in-chain rule (groups do not nest here, so a chain is one
+    /// step), and the two bit rules.
+    #[must_use]
+    pub fn extensible(attribute: &str, rule: Option<&str>, value: &str) -> Self {
+        let kind = Attribute::from_name(attribute).map(|attribute| (attribute, attribute.rule()));
+        let bits = value.parse().ok().filter(|bits| *bits >= 0);
+        match (rule, kind) {
+            (None, Some(_)) => Self::equal(attribute, value),
+            (Some("1.2.840.113556.1.4.1941"), Some((_, Rule::Dn))) => Self::equal(attribute, value),
+            (Some("1.2.840.113556.1.4.803"), Some((known, Rule::Integer))) => {
+                bits.map_or(Self::Undefined, |bits| Self::AllBits(known, bits))
+            }
+            (Some("1.2.840.113556.1.4.804"), Some((known, Rule::Integer))) => {
+                bits.map_or(Self::Undefined, |bits| Self::AnyBit(known, bits))
+            }
+            (Some(rule), Some((_, Rule::Text)))
+                if rule == "2.5.13.2" || rule.eq_ignore_ascii_case("caseIgnoreMatch") =>
+            {
+                Self::equal(attribute, value)
+            }
+            _ => Self::Undefined,
+        }
+    }
+
+    fn compare(attribute: &str, value: &str, make: fn(Attribute, Assertion) -> Self) -> Self {
+        let Some(attribute) = Attribute::from_name(attribute) else { return Self::Undefined };
+        Assertion::read(attribute, value).map_or(Self::Undefined, |assertion| make(attribute, assertion))
+    }
+
+    fn in_order(self) -> Self {
+        match &self {
+            Self::AtLeast(attribute, _) | Self::AtMost(attribute, _)
+                if matches!(attribute.rule(), Rule::Dn | Rule::ObjectClass) =>
+            {
+                Self::Undefined
+            }
+            _ => self,
+        }
+    }
+
+    /// How many terms it has, with and, or and not counted.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::And(terms) | Self::Or(terms) => 1 + terms.iter().map(Self::size).sum::<usize>(),
+            Self::Not(term) => 1 + term.size(),
+            _ => 1,
+        }
+    }
+
+    /// What it says about `entry`. Nested deeper than [`MAX_DEPTH`] it says nothing.
+    #[must_use]
+    pub fn evaluate(&self, entry: &dyn Entry) -> Truth {
+        self.evaluate_at(entry, MAX_DEPTH)
+    }
+
+    fn evaluate_at(&self, entry: &dyn Entry, depth: usize) -> Truth {
+        let Some(depth) = depth.checked_sub(1) else { return Truth::Undefined };
+        match self {
+            Self::And(terms) => all(terms.iter().map(|term| term.evaluate_at(entry, depth))),
+            Self::Or(terms) => all(terms.iter().map(|term| term.evaluate_at(entry, depth).not())).not(),
+            Self::Not(term) => term.evaluate_at(entry, depth).not(),
+            Self::Undefined => Truth::Undefined,
+            item => Truth::of(item.matches(entry)),
+        }
+    }
+
+    fn matches(&self, entry: &dyn Entry) -> bool {
+        match self {
+            Self::Present(attribute) => entry.any(*attribute, &mut |_| true),
+            Self::Equal(attribute, Assertion::Reference(reference)) => entry.refers(*attribute, reference),
+            Self::Equal(attribute, asked) => {
+                entry.any(*attribute, &mut |value| asked.compare(value) == Some(Ordering::Equal))
+            }
+            Self::AtLeast(attribute, asked) => {
+                entry.any(*attribute, &mut |value| asked.compare(value).is_some_and(Ordering::is_ge))
+            }
+            Self::AtMost(attribute, asked) => {
+                entry.any(*attribute, &mut |value| asked.compare(value).is_some_and(Ordering::is_le))
+            }
+            Self::Parts(attribute, pattern) => {
+                entry.any(*attribute, &mut |value| matches!(value, Value::Text(text) if pattern.matches(text)))
+            }
+            Self::AllBits(attribute, bits) => {
+                entry.any(*attribute, &mut |value| matches!(value, Value::Integer(number) if number & bits == *bits))
+            }
+            Self::AnyBit(attribute, bits) => {
+                entry.any(*attribute, &mut |value| matches!(value, Value::Integer(number) if number & bits != 0))
+            }
+            Self::And(_) | Self::Or(_) | Self::Not(_) | Self::Undefined => false,
+        }
+    }
+}
+
+impl Assertion {
+    /// Reads `value` by the rule of `attribute`. `None` when it is no value of that kind.
+    #[must_use]
+    pub fn read(attribute: Attribute, value: &str) -> Option<Self> {
+        Some(match attribute.rule() {
+            Rule::Text => Self::Text(Folded::new(value)),
+            Rule::ObjectClass => Self::Text(class_named(value)),
+            Rule::Dn if value.contains('=') => Self::Reference(Reference::Dn(Dn::parse(value).ok()?)),
+            Rule::Dn => {
+                let name = Folded::new(value);
+                Self::Reference(Reference::Name(Some(name).filter(|name| !name.as_str().contains('='))?))
+            }
+            Rule::Uuid => Self::Uuid(Uuid::parse_str(value.trim()).ok()?),
+            Rule::Time => Self::Time(Timestamp::from_generalized_time(value.trim())?),
+            Rule::Integer => Self::Integer(value.trim().parse().ok()?),
+        })
+    }
+
+    /// Where `value` stands to this one. `None` when they are of different kinds, or have no order
+    /// and are not equal.
+    fn compare(&self, value: Value<'_>) -> Option<Ordering> {
+        match (value, self) {
+            (Value::Text(value), Self::Text(asked)) => Some(value.cmp(asked.as_str())),
+            (Value::Class(value), Self::Text(asked)) => {
+                value.eq_ignore_ascii_case(asked.as_str()).then_some(Ordering::Equal)
+            }
+            (Value::Uuid(value), Self::Uuid(asked)) => Some(value.cmp(asked)),
+            (Value::Time(value), Self::Time(asked)) => Some(Timestamp::from_secs(value.as_secs()).cmp(asked)),
+            (Value::Integer(value), Self::Integer(asked)) => Some(value.cmp(asked)),
+            _ => None,
+        }
+    }
+}
+
+/// And, three-valued: one false term decides, whatever the others are.
+fn all(truths: impl Iterator<Item = Truth>) -> Truth {
+    let mut all = Truth::True;
+    for truth in truths {
+        match truth {
+            Truth::False => return Truth::False,
+            Truth::Undefined => all = Truth::Undefined,
+            Truth::True => {}
+        }
+    }
+    all
+}
+
+/// The folded name of an object class that is given by name or identifier.
+fn class_named(value: &str) -> Folded {
+    let known = OBJECT_CLASSES.iter().find(|(oid, _)| *oid == value.trim());
+    Folded::new(known.map_or(value, |(_, name)| name))
+}
+
+impl Pattern {
+    /// `None` when no part says anything.
+    fn new(initial: Option<&str>, any: &[&str], last: Option<&str>) -> Option<Self> {
+        let part = |text: &&str| (!text.is_empty()).then(|| folded_part(text));
+        let (mut initial, mut last) = (initial.as_ref().and_then(part), last.as_ref().and_then(part));
+        let any: Vec<_> = any.iter().filter_map(part).collect();
+        if initial.is_none() && any.is_empty() && last.is_none() {
+            return None;
+        }
+        let padded = initial.iter().chain(&any).chain(&last).any(|part| part.starts_with(' ') || part.ends_with(' '));
+        if padded {
+            initial = initial.map(|part| format!(" {}", part.trim_start()));
+            last = last.map(|part| format!("{} ", part.trim_end()));
+        }
+        Some(Self { initial, any, last, padded })
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        if self.padded { self.matches_in(&format!(" {text} ")) } else { self.matches_in(text) }
+    }
+
+    fn matches_in(&self, text: &str) -> bool {
+        let mut rest = text;
+        if let Some(initial) = &self.initial {
+            let Some(after) = rest.strip_prefix(initial.as_str()) else { return false };
+            rest = after;
+        }
+        for part in &self.any {
+            // The first place is the best one: it leaves most for what follows.
+            let Some((_, after)) = rest.split_once(part.as_str()) else { return false };
+            rest = after;
+        }
+        self.last.as_ref().is_none_or(|last| rest.ends_with(last.as_str()))
+    }
+}
+
+/// A part of a text in its folded form, with a space kept where it had one at an edge.
+fn folded_part(text: &str) -> String {
+    let inner = Folded::new(text);
+    let space = |is_there: bool| if is_there { " " } else { "" };
+    if inner.as_str().is_empty() {
+        return " ".to_owned();
+    }
+    let (front, back) = (text.starts_with(char::is_whitespace), text.ends_with(char::is_whitespace));
+    format!("{}{inner}{}", space(front), space(back))
+}
