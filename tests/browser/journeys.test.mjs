@@ -70,24 +70,34 @@ for (const pair of pairs) {
       assert.equal(new URL(page.url()).pathname, `/people/${ada.username}`);
       assert.match(await heading(page), /Ada Okafor/);
 
-      await to(`/people/${ada.username}/password`);
+      await follow(page, page.getByRole('link', { name: 'Set the password' }));
       await fill(page, { password: 'a lamp in the harbour' });
       await follow(page, 'main form button.button-main');
 
-      await to('/groups/new');
+      await follow(page, page.getByRole('link', { name: 'Groups', exact: true }));
+      await follow(page, page.getByRole('link', { name: 'Add a group' }).first());
       await fill(page, { name: 'Editors' });
       await follow(page, 'main form button.button-main');
-      await to(`/people/${ada.username}/groups`);
+      await to(`/people/${ada.username}`);
+      await follow(page, page.getByRole('link', { name: 'Add to a group' }));
       await page.locator('main [name="group"]').selectOption('Editors');
       await follow(page, 'main form button.button-main');
-      await to(`/people/${ada.username}`);
-      assert.match(await page.locator('main table').first().innerText(), /Editors/);
-      assert.deepEqual(JSON.parse(await ostiary.cli(['user', 'show', ada.username, '--json'])).groups, ['Editors']);
+      assert.equal(new URL(page.url()).pathname, `/people/${ada.username}`);
+      assert.match(await page.getByRole('status').innerText(), /Editors/, 'the page says what was done');
+      const groups = async () => JSON.parse(await ostiary.cli(['user', 'show', ada.username, '--json'])).groups;
+      assert.deepEqual(await groups(), ['Editors']);
+      await follow(page, page.getByRole('button', { name: 'Undo' }));
+      assert.deepEqual(await groups(), []);
 
-      await to('/people?q=okaf');
-      assert.match(await words(page), /Ada Okafor/);
-      await to('/people?q=nobody-of-that-name');
-      assert.doesNotMatch(await words(page), /Ada Okafor/);
+      const found = async (query) => {
+        await to(`/people?q=${encodeURIComponent(query)}`);
+        return (await words(page)).includes('Ada Okafor');
+      };
+      assert.ok(await found('okaf'));
+      assert.ok(await found('(&(mail=ada*)(!(memberOf=*)))'), 'an LDAP filter works');
+      assert.ok(!await found('nobody of that name'));
+      assert.ok(!await found('(mail=ada'), 'a broken filter finds nobody');
+      assert.equal(await page.getByRole('alert').count(), 1, 'and is said to be broken');
 
       const hers = await visit();
       await hers.page.goto(`${ostiary.accounts}/account`);
@@ -96,12 +106,20 @@ for (const pair of pairs) {
       await hers.page.goto(`${ostiary.directory}/people`);
       assert.doesNotMatch(await words(hers.page), /bjork/, 'the panel is not for her');
 
-      await to(`/people/${ada.username}/disable`);
-      await follow(page, 'main form button.button-main');
       await to(`/people/${ada.username}`);
+      await follow(page, page.getByRole('link', { name: 'Disable' }));
+      await follow(page, 'main form button.button-main');
       assert.match(await heading(page), /Disabled/);
       await hers.page.goto(`${ostiary.accounts}/account`);
       assert.match(hers.page.url(), /\/sign-in/, 'out at once');
+
+      await to(`/people/${ada.username}/delete`);
+      await fill(page, { name: 'somebody.else' });
+      await follow(page, 'main form button.button-main');
+      assert.equal(await page.locator('#name-error').count(), 1, 'the name must be typed');
+      await fill(page, { name: ada.username });
+      await follow(page, 'main form button.button-main');
+      assert.equal((await ostiary.tryCli(['user', 'show', ada.username])).code, 1);
     });
 
     test('a wrong password and an unknown name get the same answer', async () => {
@@ -179,7 +197,7 @@ for (const pair of pairs) {
       await page.waitForURL(`${ostiary.directory}/people`);
       assert.equal(await heading(page), 'People');
       await page.goto(`${ostiary.accounts}/account`);
-      await follow(page, page.getByRole('button', { name: 'Sign out' }));
+      await follow(page, page.getByRole('button', { name: 'Sign out', exact: true }));
       await page.goto(`${ostiary.accounts}/account`);
       await signIn(page, leo);
       await enterCode(page, leo.authenticator);
@@ -196,7 +214,7 @@ for (const pair of pairs) {
         await page.goto(`${ostiary.accounts}/account`);
         assert.equal(new URL(page.url()).pathname, '/account', 'one sign-in is enough for both hosts');
         if (from === 'directory') await page.goto(`${ostiary.directory}/people`);
-        await follow(page, page.getByRole('button', { name: 'Sign out' }));
+        await follow(page, page.getByRole('button', { name: 'Sign out', exact: true }));
         await page.goto(`${ostiary.directory}/people`);
         assert.match(page.url(), /\/sign-in/, `${from}: out of the panel`);
         await page.goto(`${ostiary.accounts}/account`);

@@ -15,7 +15,7 @@ import { openBrowser, openVisit } from './browser.mjs';
 import { accessible, noSidewaysScroll } from './checks.mjs';
 import { Ostiary, pairs } from './ostiary.mjs';
 import { groups, keeper, orgName, people, shown } from './population.mjs';
-import { consent, enrol, enterCode, fill, follow, signIn, signInFully } from './steps.mjs';
+import { consent, enrol, enterCode, fill, follow, signIn } from './steps.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const folder = resolve(process.env.OSTIARY_TEST_SCREENS || join(root, 'target/screens'));
@@ -86,20 +86,36 @@ const picture = (name, who, steps) => test(name, async () => {
 });
 
 picture('set-up', () => admin, async () => { await admin.page.goto(ostiary.setUpLink); });
-
-test('the organisation moves in', async () => {
+picture('groups-empty', () => admin, async () => {
   const { page } = admin;
   Object.assign(keeper, { password, email: `${keeper.username}@example.tld` });
-  await fill(page, { username: keeper.username, email: keeper.email, password });
+  await fill(page, {
+    username: keeper.username, email: keeper.email, given_name: keeper.given, family_name: keeper.family, password,
+  });
   await follow(page, 'main form button.button-main');
-  if (/\/sign-in(\?|$)/.test(page.url())) await signIn(page, keeper);
-  if (/\/sign-in\/authenticator/.test(page.url())) keeper.authenticator = await enrol(page);
+  keeper.authenticator = await enrol(page);
+  await page.goto(`${ostiary.directory}/groups`);
+  await page.waitForURL(`${ostiary.directory}/groups`);
+});
+
+test('the organisation moves in', async () => {
   for (const group of groups) await ostiary.cli(['group', 'add', group]);
   for (const person of people) {
-    if (person === keeper) continue;
-    await ostiary.addPerson({ ...person, password: person === shown ? password : undefined });
+    if (person === keeper || person === shown) continue;
+    await ostiary.addPerson({ ...person, password: person.visits ? password : undefined });
     if (person.disabled) await ostiary.cli(['user', 'disable', person.username]);
   }
+  for (const person of people.filter(({ visits }) => visits)) {
+    const visit = await openVisit(browser, []);
+    await visit.page.goto(`${ostiary.accounts}/sign-in`);
+    await signIn(visit.page, { ...person, password });
+    if (person.visits === 'with two steps') {
+      await visit.page.goto(`${ostiary.accounts}/sign-in/authenticator`);
+      await enrol(visit.page);
+    }
+    await visit.close();
+  }
+  await ostiary.addPerson({ ...shown, password });
   await ostiary.cli(['client', 'add', application.id, '--name', application.name, '--redirect-uri', application.callback,
     '--policy', 'two_factor', '--json']);
   shown.password = password;
@@ -125,13 +141,23 @@ picture('problem', () => visitor, async () => { await visitor.page.goto(asked('h
 
 picture('people', () => admin, async () => {
   await admin.page.goto(`${ostiary.directory}/people`);
-  if (/\/sign-in/.test(admin.page.url())) await signInFully(admin.page, keeper);
-  await admin.page.waitForURL(/\/people/);
 });
 picture('person', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people/${shown.username}`); });
 picture('person-edit', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people/${shown.username}/edit`); });
 picture('person-new', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people/new`); });
+picture('person-password', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people/${shown.username}/password`); });
+picture('person-refused', () => admin, async () => {
+  await admin.page.goto(`${ostiary.directory}/people/new`);
+  await fill(admin.page, { username: shown.username, email: 'somebody.else@example.tld' });
+  await follow(admin.page, 'main form button.button-main');
+});
 picture('person-delete', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people/${shown.username}/delete`); });
 picture('groups', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups`); });
 picture('group', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups/Editors`); });
-picture('groups-empty', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups?q=nothing+of+that+name`); });
+picture('group-members', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups/Editors/members`); });
+picture('nobody-found', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people?q=nobody+of+that+name`); });
+picture('no-such-page', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/no-such-page`); });
+picture('signed-out', () => admin, async () => {
+  await admin.page.goto(`${ostiary.directory}/people`);
+  await follow(admin.page, admin.page.getByRole('button', { name: 'Sign out', exact: true }));
+});
