@@ -1,5 +1,6 @@
 //! Failures of the machinery, as opposed to answers of a verb.
 
+use ostiary_model::InvalidDn;
 use ostiary_store as store;
 use thiserror::Error;
 
@@ -31,6 +32,9 @@ pub enum OpenError {
     /// The threads for hashing.
     #[error("cannot start the threads that hash passwords: {0}")]
     Hasher(String),
+    /// The name of the directory's base.
+    #[error("the base DN is not well formed: {0}")]
+    BaseDn(#[from] InvalidDn),
     /// The way out for mail.
     #[error("mail cannot be sent this way: {0}")]
     Mail(#[from] InvalidMail),

@@ -87,6 +87,14 @@ impl Dn {
         if reader.rest.is_empty() { Ok(Self(rdns)) } else { Err(InvalidDn::Form) }
     }
 
+    /// Reads the name of a directory's base, which is never the empty one.
+    ///
+    /// # Errors
+    /// [`InvalidDn`].
+    pub fn parse_base(text: &str) -> Result<Self, InvalidDn> {
+        Self::parse(text).and_then(|base| if base.is_root() { Err(InvalidDn::Form) } else { Ok(base) })
+    }
+
     /// Whether it is the empty name, that of the root.
     #[must_use]
     pub fn is_root(&self) -> bool {
@@ -326,6 +334,7 @@ mod tests {
         assert_eq!(dn("cn=a\\20 ").rdns().first().and_then(Rdn::value), Some("a "));
         assert_eq!(dn("cn=").rdns().first().and_then(Rdn::value), Some(""));
         assert!(dn("").is_root() && dn("   ").is_root());
+        assert_eq!(Dn::parse_base(" "), Err(InvalidDn::Form));
     }
 
     #[test]
