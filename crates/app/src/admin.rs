@@ -347,7 +347,7 @@ impl App {
 
     /// Turns away who is no administrator before any work is done for them. The transaction asks
     /// again.
-    fn admin_early(&self, ctx: &Ctx) -> Result<(), AdminError> {
+    pub(crate) fn admin_early(&self, ctx: &Ctx) -> Result<(), AdminError> {
         self.early(ctx, Action::Administer)
     }
 

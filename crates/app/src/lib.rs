@@ -6,14 +6,22 @@
 
 mod access;
 mod admin;
+mod claims;
+mod clients;
 pub mod directory;
+mod entitled;
 mod errors;
+mod exchange;
 mod factors;
 mod first_admin;
+mod grants;
 mod hand_over;
 mod hasher;
+mod jws;
+mod keys;
 mod mail;
 mod people;
+mod refresh;
 mod seal;
 mod sessions;
 mod settings;
@@ -24,15 +32,21 @@ mod upkeep;
 
 use std::sync::Arc;
 
-use ostiary_model::{Actor, Clock, Ctx, Entropy};
+use ostiary_model::{Actor, Clock, Ctx, Dn, Entropy};
 use ostiary_store::{Store, Tx};
 
 pub use access::Visitor;
 pub use admin::{AdminError, NewPerson, PersonEdit};
+pub use claims::{PersonClaims, UserinfoError};
+pub use clients::{ClientError, ClientProofError, ConfiguredClient, ConfiguredSecret};
 pub use directory::Directory;
 pub use errors::{OpenError, Trouble};
+pub use exchange::{CodeExchange, ExchangeError, Issued};
 pub use factors::{CodeError, Enrolment};
+pub use grants::{Application, ConsentView, GrantError, Next, UnknownClient};
 pub use hasher::HashParameters;
+pub use ostiary_store::Conflict;
+pub use keys::PublicKey;
 pub use mail::{InvalidMail, MailRoute, MailSettings};
 pub use people::WeakPassword;
 pub use seal::{MasterKey, MasterKeyError};
@@ -40,6 +54,7 @@ pub use settings::{LockoutSettings, PasswordPolicy, SessionSettings, Settings, S
 pub use sign_in::{BindName, Bound, SignInError, SignedIn};
 
 use hasher::Hasher;
+use keys::KeyRing;
 use mail::Mailer;
 use seal::Vault;
 
@@ -49,6 +64,7 @@ pub struct App {
     directory: Directory,
     hasher: Hasher,
     vault: Vault,
+    keys: KeyRing,
     mailer: Mailer,
     settings: Settings,
     clock: Arc<dyn Clock>,
@@ -78,17 +94,19 @@ impl App {
     pub async fn open(parts: Parts) -> Result<Arc<Self>, OpenError> {
         let Parts { store, settings, master_key, clock, entropy } = parts;
         let hasher = Hasher::start(settings.hash)?;
+        let ctx = Ctx::new(clock.now(), Actor::Server, Arc::clone(&entropy));
+        let vault = Vault::new(&master_key)?;
         let app = Self {
-            vault: Vault::new(&master_key)?,
+            keys: KeyRing::open(&ctx, &store, &vault).await?,
+            vault,
             mailer: Mailer::new(&settings.mail, &settings.site.org_name)?,
-            directory: Directory::load(&store).await?,
+            directory: Directory::load(&store, &Dn::parse_base(&settings.base_dn)?).await?,
             hasher,
             store,
             settings,
             clock,
             entropy,
         };
-        let ctx = app.ctx(Actor::Server);
         app.ensure_built_in_groups(&ctx).await?;
         Ok(Arc::new(app))
     }

@@ -80,7 +80,7 @@ impl App {
         tx.changes_prune(ctx.now).await?;
         self.commit(&ctx, tx).await?;
         self.store().fallback_prune(ctx.now).await?;
-        Ok(())
+        self.oidc_prune(&ctx).await
     }
 
     /// Whether database and cache answer, in this order.

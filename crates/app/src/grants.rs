@@ -1,0 +1,267 @@
+//! Grants: what comes next in an authorization request, and the approval that makes its code.
+//!
+//! The protocol opens a grant and the pages carry its id along; both ask [`App::grant_next`] what
+//! to do. Which step that is, is decided in `model`; here the facts are fetched and the step is
+//! done.
+
+use ostiary_model::{
+    AuthorizationError, Client, ClientName, Ctx, Grant, GrantId, GrantRequest, Pending, Prompt, RedirectUri, Scopes,
+    Span, Step,
+};
+use ostiary_store::Error as StoreError;
+use thiserror::Error;
+use url::Url;
+
+use crate::access::Visitor;
+use crate::entitled::entitled;
+use crate::tokens::{new_token, token_hash};
+use crate::{App, Trouble};
+
+const CODE_PREFIX: &str = "ost_ac_";
+
+/// What a visitor does next.
+#[derive(Debug, Clone)]
+pub enum Next {
+    /// Signs in.
+    SignIn {
+        /// The name that the client thinks they will type.
+        login_hint: Option<String>,
+    },
+    /// Enters the code of their authenticator app.
+    Code,
+    /// Sets up an authenticator app.
+    SetUpAuthenticator,
+    /// Says whether they agree.
+    Consent(ConsentView),
+    /// Goes back to the client, with a code or an error.
+    Redirect(Url),
+}
+
+/// An application, as people read of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Application {
+    /// Its name.
+    pub name: ClientName,
+    /// Where it is: the host of its redirect URI.
+    pub host: String,
+}
+
+/// What the consent page shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentView {
+    /// Who asks.
+    pub application: Application,
+    /// For what.
+    pub scopes: Scopes,
+    /// How long the answer is remembered; `None`: it is asked each time.
+    pub remember: Option<Span>,
+}
+
+/// Why a grant does not go on.
+#[derive(Debug, Error)]
+pub enum GrantError {
+    /// There is none, it took too long, or it was used already: the person has to begin anew in
+    /// the application.
+    #[error("the request of the application is over")]
+    Gone,
+    /// The machinery.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+}
+
+impl From<StoreError> for GrantError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // The account or the client was deleted at this moment.
+            StoreError::Orphan => Self::Gone,
+            other => Self::Trouble(other.into()),
+        }
+    }
+}
+
+/// Why a request does not come from a client. Nobody may be redirected then.
+#[derive(Debug, Error)]
+pub enum UnknownClient {
+    /// No client has this id.
+    #[error("there is no such client")]
+    Id,
+    /// The client has no such redirect URI.
+    #[error("the redirect URI is not registered for this client")]
+    RedirectUri(ClientName),
+    /// The machinery.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+}
+
+impl App {
+    /// The client that a request names, and where it may be answered: the two things that have to
+    /// be right before anything else is looked at.
+    ///
+    /// # Errors
+    /// [`UnknownClient`].
+    pub async fn client_of_request(
+        &self,
+        id: &str,
+        redirect_uri: &str,
+    ) -> Result<(Client, RedirectUri), UnknownClient> {
+        let record = self.client_named(id).await?.ok_or(UnknownClient::Id)?;
+        match record.client.redirect_uri(redirect_uri) {
+            Some(uri) => Ok((record.client, uri)),
+            None => Err(UnknownClient::RedirectUri(record.client.details.name)),
+        }
+    }
+
+    /// Begins a grant.
+    ///
+    /// # Errors
+    /// [`GrantError::Gone`] when the client was deleted at this moment.
+    pub async fn grant_open(&self, ctx: &Ctx, request: GrantRequest) -> Result<GrantId, GrantError> {
+        let grant = Pending::open(ctx.id(), request, ctx.now, self.settings().tokens.grant);
+        let mut tx = self.store().begin().await?;
+        tx.grant_insert(&grant).await?;
+        self.commit(ctx, tx).await?;
+        Ok(grant.id)
+    }
+
+    /// Which application waits at the end of a grant. `None` when it is over.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn grant_application(&self, ctx: &Ctx, id: GrantId) -> Result<Option<Application>, Trouble> {
+        match self.pending(ctx, id).await {
+            Ok((grant, client)) => Ok(Some(application(&client, &grant.request.back.redirect_uri))),
+            Err(GrantError::Gone) => Ok(None),
+            Err(GrantError::Trouble(trouble)) => Err(trouble),
+        }
+    }
+
+    /// What comes next in the grant `id` for this visitor. When nothing is left to ask, approves
+    /// it and gives the way back to the client with a new code.
+    ///
+    /// # Errors
+    /// [`GrantError`].
+    pub async fn grant_next(&self, ctx: &Ctx, id: GrantId, visitor: Option<&Visitor>) -> Result<Next, GrantError> {
+        let (grant, client) = match self.store().grant_by_id(id).await? {
+            Some(Grant::Cancelled(grant)) if grant.expires_at > ctx.now => {
+                let issuer = self.settings().site.issuer();
+                return Ok(Next::Redirect(grant.back.with_error(issuer, AuthorizationError::AccessDenied)));
+            }
+            _ => self.pending(ctx, id).await?,
+        };
+        let consent = match visitor {
+            Some(visitor) => self.store().consent(visitor.user.id, client.id()).await?,
+            None => None,
+        };
+        let who = visitor.map(|visitor| (&visitor.session, visitor.user.as_ref()));
+        let step = grant.next(client.details.policy, who, consent.as_ref(), ctx.now);
+        match (step, visitor) {
+            (Step::Approve, Some(visitor)) => self.grant_approve(ctx, grant, visitor).await,
+            (step, _) => Ok(self.ask(step, &grant, &client)),
+        }
+    }
+
+    /// Takes the answer of the consent page. Whatever it was, [`App::grant_next`] knows the way
+    /// from here.
+    ///
+    /// # Errors
+    /// [`GrantError`].
+    pub async fn consent_answer(
+        &self,
+        ctx: &Ctx,
+        visitor: &Visitor,
+        id: GrantId,
+        allow: bool,
+    ) -> Result<(), GrantError> {
+        let (grant, client) = self.pending(ctx, id).await?;
+        let mut tx = self.store().begin().await?;
+        if !allow {
+            let cancelled = grant.cancel();
+            if !tx.grant_cancel(&cancelled).await? {
+                return Err(GrantError::Gone);
+            }
+            self.commit(ctx, tx).await?;
+            self.audit(ctx, "consent refused", client.id());
+            return Ok(());
+        }
+        if entitled(&mut tx, client.id(), &(&visitor.session).into()).await?.is_none() {
+            // The next step finds the same and asks to sign in.
+            return Ok(());
+        }
+        if let Some(consent) = remembered(ctx, &grant, &client, visitor) {
+            tx.consent_put(&consent).await?;
+        }
+        if !tx.grant_consent(id, visitor.user.id, ctx.now).await? {
+            return Err(GrantError::Gone);
+        }
+        self.commit(ctx, tx).await?;
+        self.audit(ctx, "consent given", client.id());
+        Ok(())
+    }
+
+    /// The grant, if it is pending and in time, with its client, if that still has the redirect
+    /// URI.
+    async fn pending(&self, ctx: &Ctx, id: GrantId) -> Result<(Pending, Client), GrantError> {
+        let Some(Grant::Pending(grant)) = self.store().grant_by_id(id).await? else { return Err(GrantError::Gone) };
+        if grant.expires_at <= ctx.now {
+            return Err(GrantError::Gone);
+        }
+        let record = self.store().client_by_id(&grant.request.client).await?.ok_or(GrantError::Gone)?;
+        if record.client.redirect_uri(grant.request.back.redirect_uri.as_str()).is_none() {
+            return Err(GrantError::Gone);
+        }
+        Ok((grant, record.client))
+    }
+
+    /// What a step that is not yet done means for the visitor; an error for the client when it
+    /// wanted nobody to be asked.
+    fn ask(&self, step: Step, grant: &Pending, client: &Client) -> Next {
+        if let (Prompt::Silent, Some(error)) = (grant.request.prompt, step.when_silent()) {
+            return Next::Redirect(grant.request.back.with_error(self.settings().site.issuer(), error));
+        }
+        match step {
+            Step::Code => Next::Code,
+            Step::SetUpAuthenticator => Next::SetUpAuthenticator,
+            Step::Consent => Next::Consent(ConsentView {
+                application: application(client, &grant.request.back.redirect_uri),
+                scopes: grant.request.scopes,
+                remember: client.details.remember,
+            }),
+            // Approving needs somebody: without one, they sign in.
+            Step::SignIn | Step::Approve => Next::SignIn { login_hint: grant.request.login_hint.clone() },
+        }
+    }
+
+    /// One guarded statement makes the code; of several at the same moment one gets it.
+    async fn grant_approve(&self, ctx: &Ctx, grant: Pending, visitor: &Visitor) -> Result<Next, GrantError> {
+        let code = new_token(ctx, CODE_PREFIX);
+        let mut tx = self.store().begin().await?;
+        let holder = (&visitor.session).into();
+        let Some(found) = entitled(&mut tx, &grant.request.client, &holder).await? else {
+            // The session ended a moment ago, or the client asks for more than it proved.
+            let client = tx.client_by_id(&grant.request.client).await?.ok_or(GrantError::Gone)?.client;
+            return Ok(self.ask(Step::SignIn, &grant, &client));
+        };
+        let approved = grant.approve(&visitor.session, token_hash(code.expose()), ctx.now, self.settings().tokens.code);
+        if !tx.grant_approve(&approved, ctx.now).await? {
+            return Err(GrantError::Gone);
+        }
+        self.commit(ctx, tx).await?;
+        self.audit(ctx, "signed in to an application", found.client.id());
+        Ok(Next::Redirect(approved.request.back.with_code(self.settings().site.issuer(), &code)))
+    }
+}
+
+fn application(client: &Client, redirect_uri: &RedirectUri) -> Application {
+    Application { name: client.details.name.clone(), host: redirect_uri.host() }
+}
+
+fn remembered(ctx: &Ctx, grant: &Pending, client: &Client, visitor: &Visitor) -> Option<ostiary_model::Consent> {
+    let remember = client.details.remember?;
+    Some(ostiary_model::Consent {
+        user: visitor.user.id,
+        client: client.id().clone(),
+        scopes: grant.request.scopes,
+        granted_at: ctx.now,
+        expires_at: ctx.now + remember,
+    })
+}
