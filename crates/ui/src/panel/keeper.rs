@@ -1,0 +1,190 @@
+//! Whoever keeps the directory: the one guard of every page of the panel.
+//!
+//! An administrator who has signed in with two steps. Anybody else never reaches a handler. The
+//! verbs ask the same again, in their own transactions.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{Method, StatusCode};
+use ostiary_app::{App, Visitor};
+use ostiary_httpkit::routes::{self, LocalPath};
+use ostiary_httpkit::{Door, Jar, Problem, see_other, with_cookie};
+use ostiary_model::{Action, Folded, Group, GroupId, Level, Span, User, UserId, may};
+
+use crate::done::{Note, Said};
+use crate::frame::{self, Frame};
+
+/// How long the sign-on may take, with setting up an authenticator app on the way.
+const HAND_OVER: Span = Span::from_mins(20);
+
+/// An administrator at the panel's door.
+pub(crate) struct Keeper {
+    /// The request.
+    pub(crate) door: Door,
+    visitor: Visitor,
+}
+
+/// What stands beside every page of the panel.
+#[derive(Debug, Clone)]
+pub(crate) struct Rail {
+    section: Section,
+    is_start: bool,
+    /// Who is signed in.
+    pub(crate) keeper: String,
+    /// Their own account page.
+    pub(crate) account: String,
+    /// What the last form did.
+    pub(crate) note: Option<Said>,
+}
+
+/// The part of the panel that a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// People.
+    People,
+    /// Groups.
+    Groups,
+}
+
+impl Rail {
+    /// A rail for `section`, seen from one of its inner pages.
+    pub(crate) const fn new(section: Section, keeper: String, account: String) -> Self {
+        Self { section, is_start: false, keeper, account, note: None }
+    }
+
+    /// On the first page of the section.
+    pub(crate) const fn at_start(mut self) -> Self {
+        self.is_start = true;
+        self
+    }
+
+    pub(crate) fn is_people(&self) -> bool {
+        self.section == Section::People
+    }
+
+    pub(crate) fn is_groups(&self) -> bool {
+        self.section == Section::Groups
+    }
+
+    pub(crate) const fn current(&self) -> &'static str {
+        if self.is_start { "page" } else { "true" }
+    }
+}
+
+impl Keeper {
+    /// The app.
+    pub(crate) const fn app(&self) -> &Arc<App> {
+        &self.door.app
+    }
+
+    /// The frame of a page.
+    pub(crate) fn frame(&self) -> Frame {
+        Frame::new(&self.door)
+    }
+
+    /// What stands beside a page of `section`.
+    pub(crate) fn rail(&self, section: Section) -> Rail {
+        let account = routes::on_accounts(&self.app().settings().site, routes::ACCOUNT);
+        let mut rail = Rail::new(section, self.visitor.user.profile.full_name(), account);
+        rail.note = Note::brought(&self.door).map(Note::said);
+        rail
+    }
+
+    /// A page, which has shown the note that came along.
+    pub(crate) fn ok(&self, page: &impl Template) -> Response {
+        Note::forget(&self.door, frame::ok(&self.door, page))
+    }
+
+    /// A form's page again, because something in it was refused.
+    pub(crate) fn again(&self, page: &impl Template) -> Response {
+        frame::show(&self.door, StatusCode::UNPROCESSABLE_ENTITY, page)
+    }
+
+    /// On to `path`, where the page says what was done.
+    pub(crate) fn done(&self, path: &str, note: &Note) -> Response {
+        note.on(&self.door, see_other(path))
+    }
+
+    /// The person that an address names, by user name or id.
+    ///
+    /// # Errors
+    /// A [`Problem`] when there is none.
+    pub(crate) fn person(&self, name: &str) -> Result<Arc<User>, Problem> {
+        let directory = self.app().directory();
+        let by_id = || UserId::from_str(name).ok().and_then(|id| directory.user(id));
+        directory.user_by_name(&Folded::new(name)).or_else(by_id).ok_or_else(|| {
+            Problem::new(StatusCode::NOT_FOUND, "There is no such person")
+                .text("The account may have been renamed or deleted.")
+                .way("Go to People", routes::PEOPLE)
+        })
+    }
+
+    /// The group that an address names, by name or id.
+    ///
+    /// # Errors
+    /// A [`Problem`] when there is none.
+    pub(crate) fn group(&self, name: &str) -> Result<Arc<Group>, Problem> {
+        let directory = self.app().directory();
+        let by_id = || GroupId::from_str(name).ok().and_then(|id| directory.group(id));
+        directory.group_by_name(&Folded::new(name)).or_else(by_id).ok_or_else(|| {
+            Problem::new(StatusCode::NOT_FOUND, "There is no such group")
+                .text("It may have been renamed or deleted.")
+                .way("Go to Groups", routes::GROUPS)
+        })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Keeper {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let door = Door::from_request_parts(parts, app).await.map_err(IntoResponse::into_response)?;
+        let Some(visitor) = door.visitor.clone() else { return Err(sign_on(&door, &parts.method)) };
+        if may(visitor.user.id, visitor.role, Action::Administer).is_err() {
+            return Err(not_for_you(&door).into_response());
+        }
+        if visitor.session.methods.level() < Level::TwoFactor {
+            return Err(sign_on(&door, &parts.method));
+        }
+        Ok(Self { door, visitor })
+    }
+}
+
+/// Sends the browser to the accounts host, to come back with a ticket. A form is not sent on: its
+/// page has to be opened again first.
+fn sign_on(door: &Door, method: &Method) -> Response {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Problem::new(StatusCode::FORBIDDEN, "You are signed out")
+            .text("Your session ended before the form was sent. Nothing was changed.")
+            .point("Sign in, then fill in the form once more.")
+            .way("Sign in", routes::PEOPLE)
+            .into_response();
+    }
+    let (state, fingerprint) = match door.arrival.cookies.get(Jar::HandOver).and_then(|kept| kept.split_once('.')) {
+        // Another window is on its way already: both come back with the same state.
+        Some((state, fingerprint)) => (state.to_owned(), fingerprint.to_owned()),
+        None => {
+            let (state, fingerprint) = door.app.hand_over_state(&door.ctx);
+            (state.expose().to_owned(), fingerprint)
+        }
+    };
+    let path = if door.arrival.here == LocalPath::root() { routes::PEOPLE } else { door.arrival.here.as_str() };
+    let path = path.parse().unwrap_or_else(|_| LocalPath::root());
+    let onward = routes::on_accounts(&door.app.settings().site, &routes::hand_over(&fingerprint, &path));
+    let kept = format!("{state}.{fingerprint}");
+    with_cookie(see_other(&onward), door.arrival.cookies.set(Jar::HandOver, &kept, Some(HAND_OVER)))
+}
+
+fn not_for_you(door: &Door) -> Problem {
+    let site = &door.app.settings().site;
+    Problem::new(StatusCode::FORBIDDEN, "This part is for administrators")
+        .text("You are signed in, but your account does not administer this directory.")
+        .point("If it should, ask an administrator to add you to the group lldap_admin.")
+        .point("If you have another account for that, sign out and sign in with it.")
+        .way("Go to your account", routes::on_accounts(site, routes::ACCOUNT))
+}

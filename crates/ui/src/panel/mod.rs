@@ -1,0 +1,74 @@
+//! The pages of the directory host, for administrators.
+
+mod add_to_group;
+mod ask;
+mod group;
+mod group_form;
+mod groups;
+mod hand_over;
+mod keeper;
+mod members;
+mod paging;
+mod password;
+mod people;
+mod person;
+mod person_acts;
+mod person_form;
+mod picked;
+mod sign_out;
+
+#[cfg(test)]
+pub(crate) mod samples;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use ostiary_app::App;
+use ostiary_httpkit::{routes, see_other};
+
+use crate::portal::{no_such_page, wrong_method};
+use crate::{assets, theme};
+
+/// The pages of the directory host.
+pub fn panel(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(async || see_other(routes::PEOPLE)))
+        .merge(people_routes())
+        .merge(group_routes())
+        .route(routes::HAND_OVER, get(hand_over::take))
+        .route(routes::SIGN_OUT, get(sign_out::show).post(sign_out::submit))
+        .route(routes::THEME, post(theme::choose))
+        .route(routes::ASSET, get(assets::serve))
+        .fallback(no_such_page)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(app)
+}
+
+fn people_routes() -> Router<Arc<App>> {
+    let below = |step| routes::below(routes::PERSON, step);
+    Router::new()
+        .route(routes::PEOPLE, get(people::show))
+        .route(routes::PERSON_NEW, get(person_form::show_new).post(person_form::submit_new))
+        .route(routes::PEOPLE_PICKED, get(async || see_other(routes::PEOPLE)).post(picked::submit))
+        .route(routes::PERSON, get(person::show))
+        .route(&below("edit"), get(person_form::show_edit).post(person_form::submit_edit))
+        .route(&below("password"), get(password::show).post(password::submit))
+        .route(&below("groups"), get(add_to_group::show).post(add_to_group::submit))
+        .route(&below("disable"), get(person_acts::ask_disable).post(person_acts::disable))
+        .route(&below("enable"), get(person_acts::ask_enable).post(person_acts::enable))
+        .route(&below("reset-factors"), get(person_acts::ask_reset_factors).post(person_acts::reset_factors))
+        .route(&below("sign-out"), get(person_acts::ask_sign_out).post(person_acts::sign_out))
+        .route(&below("delete"), get(person_acts::ask_delete).post(person_acts::delete))
+}
+
+fn group_routes() -> Router<Arc<App>> {
+    let below = |step| routes::below(routes::GROUP, step);
+    Router::new()
+        .route(routes::GROUPS, get(groups::show))
+        .route(routes::GROUP_NEW, get(group_form::show_new).post(group_form::submit_new))
+        .route(routes::GROUP, get(group::show))
+        .route(&below("edit"), get(group_form::show_edit).post(group_form::submit_edit))
+        .route(&below("delete"), get(group::ask_delete).post(group::delete))
+        .route(&below("members"), get(members::show).post(members::submit))
+}

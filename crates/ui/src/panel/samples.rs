@@ -1,0 +1,258 @@
+//! The panel's pages with sample data, for the tests of all pages.
+
+use askama::Template;
+
+use super::ask::{Ask, Link, Typed};
+use super::keeper::{Rail, Section};
+use super::people::{Choice, Head, Nobody};
+use super::person_form::Up;
+use super::{add_to_group, ask, group, group_form, groups, members, paging, password, people, person, person_form};
+use crate::form::Field;
+use crate::samples::{NAMES, field, frame, note, notice, when};
+
+/// Every page, some of them in more than one state.
+pub(crate) fn pages() -> Vec<(&'static str, String)> {
+    vec![
+        ("people", people(true).render().unwrap()),
+        ("people-empty", people(false).render().unwrap()),
+        ("person", person(true).render().unwrap()),
+        ("person-new-account", person(false).render().unwrap()),
+        ("person-form", person_form(false).render().unwrap()),
+        ("person-form-error", person_form(true).render().unwrap()),
+        ("password", password(false).render().unwrap()),
+        ("password-error", password(true).render().unwrap()),
+        ("ask", ask(false).render().unwrap()),
+        ("ask-error", ask(true).render().unwrap()),
+        ("add-to-group", add_to_group(true).render().unwrap()),
+        ("add-to-group-empty", add_to_group(false).render().unwrap()),
+        ("groups", groups(true).render().unwrap()),
+        ("groups-first", groups(false).render().unwrap()),
+        ("group", group(true).render().unwrap()),
+        ("group-empty", group(false).render().unwrap()),
+        ("group-form", group_form(false).render().unwrap()),
+        ("group-form-error", group_form(true).render().unwrap()),
+        ("members", members(true).render().unwrap()),
+        ("members-empty", members(false).render().unwrap()),
+    ]
+}
+
+fn rail(section: Section) -> Rail {
+    let mut rail = Rail::new(section, NAMES[4].into(), "http://accounts.localhost:8080/account".into()).at_start();
+    rail.note = Some(note().said());
+    rail
+}
+
+fn up() -> Up {
+    Up { href: "/people".into(), label: NAMES[4].into() }
+}
+
+fn paging() -> Option<paging::Paging> {
+    paging::Paging::new(1, 132, |page| format!("/people?q=%3Cb%3E&page={page}"))
+}
+
+fn people(has_rows: bool) -> people::Page {
+    let row = |(index, name): (usize, &&str)| people::Row {
+        id: format!("01939f3c-7c1e-7b8e-9d59-3f6f0f1f2f3{index}"),
+        href: "/people/ada.okafor".into(),
+        initials: crate::words::initials(name),
+        name: (*name).into(),
+        email: "ada.okafor@example.tld".into(),
+        groups: NAMES.map(String::from).into_iter().take(index).collect(),
+        has_totp: index % 2 == 0,
+        seen: (index != 1).then(when),
+        is_disabled: index == 4,
+    };
+    let heads = vec![
+        Head { label: "Person", href: Some("/people?sort=-name".into()), order: "ascending" },
+        Head { label: "Groups", href: None, order: "" },
+        Head { label: "Second step", href: None, order: "" },
+        Head { label: "Last sign-in", href: Some("/people?sort=-seen".into()), order: "" },
+        Head { label: "State", href: Some("/people?sort=state".into()), order: "" },
+    ];
+    people::Page {
+        frame: frame(),
+        rail: rail(Section::People),
+        q: NAMES[4].into(),
+        filter_error: (!has_rows).then(|| NAMES[4].into()),
+        states: vec![Choice { value: "", label: "All", is_chosen: true }],
+        sort_kept: Some("-name".into()),
+        caption: "132 people, by name".into(),
+        heads,
+        rows: if has_rows { NAMES.iter().enumerate().map(row).collect() } else { Vec::new() },
+        paging: paging(),
+        nobody: Nobody { title: "Nobody matches".into(), text: NAMES[4].into() },
+    }
+}
+
+fn person(is_old: bool) -> person::Page {
+    let in_group =
+        |name: &str| person::InGroup { href: "/groups/Editors".into(), name: name.into(), id: NAMES[4].into() };
+    person::Page {
+        frame: frame(),
+        rail: rail(Section::People),
+        href: "/people/ada.okafor".into(),
+        initials: "AO".into(),
+        name: NAMES[4].into(),
+        username: "ada.okafor".into(),
+        email: "ada.okafor@example.tld".into(),
+        is_confirmed: is_old,
+        is_disabled: is_old,
+        dn: "uid=ada.okafor,ou=people,dc=example,dc=tld".into(),
+        subject: "5f0c2a4e-9d1b-4c37-8e52-7b6a1f3d9c80".into(),
+        added: when(),
+        seen: is_old.then(when),
+        groups: if is_old { NAMES.iter().map(|name| in_group(name)).collect() } else { Vec::new() },
+        password_changed: is_old.then(when),
+        has_totp: is_old,
+        sessions: "Signed in on 3 devices.".into(),
+        is_signed_in: is_old,
+    }
+}
+
+fn person_form(failed: bool) -> person_form::Page {
+    let form = person_form::Fields {
+        username: field(),
+        username_hint: "What the person signs in with.",
+        email: field(),
+        given_name: field(),
+        family_name: Field::new(NAMES[2]),
+        display_name: field(),
+        with_password: true,
+        password: Some(NAMES[4].into()),
+        password_hint: "10 characters or more.".into(),
+    };
+    person_form::Page {
+        frame: frame(),
+        rail: rail(Section::People),
+        notice: failed.then(notice),
+        up: up(),
+        heading: "Add a person".into(),
+        verb: "Add",
+        form: if failed { form } else { person_form::Fields::default() },
+    }
+}
+
+fn password(failed: bool) -> password::Page {
+    password::Page {
+        frame: frame(),
+        rail: rail(Section::People),
+        notice: failed.then(notice),
+        href: "/people/ada.okafor".into(),
+        name: NAMES[4].into(),
+        username: NAMES[4].into(),
+        password_hint: "10 characters or more.".into(),
+        error: failed.then(|| NAMES[4].into()),
+    }
+}
+
+fn ask(failed: bool) -> ask::Page {
+    let typed = Typed { label: "User name", wanted: NAMES[4].into(), error: failed.then(|| NAMES[4].into()) };
+    ask::Page {
+        frame: frame(),
+        rail: rail(Section::People),
+        notice: failed.then(notice),
+        ask: Ask {
+            title: format!("Delete {}?", NAMES[4]),
+            lead: "At once and for good:".into(),
+            points: NAMES.map(String::from).into(),
+            after: "Applications keep what they stored themselves. To shut somebody out and keep the entry,".into(),
+            instead: Some(Link {
+                href: "/people/ada.okafor/disable".into(),
+                label: "disable the account instead.".into(),
+            }),
+            action: "/people/picked".into(),
+            carried: vec![("user", NAMES[4].into()), ("sure", "1".into())],
+            typed: Some(typed),
+            verb: "Delete",
+            is_bad: true,
+            back: "/people/ada.okafor".into(),
+        },
+    }
+}
+
+fn add_to_group(has_groups: bool) -> add_to_group::Page {
+    add_to_group::Page {
+        frame: frame(),
+        rail: rail(Section::People),
+        notice: has_groups.then(notice),
+        up: up(),
+        heading: "Add 2 people to a group".into(),
+        action: "/people/picked".into(),
+        carried: vec![("user", NAMES[4].into())],
+        who: NAMES.map(String::from).into(),
+        groups: if has_groups { NAMES.map(String::from).into() } else { Vec::new() },
+        nothing_left: NAMES[4].into(),
+    }
+}
+
+fn groups(has_own: bool) -> groups::Page {
+    let row = |name: &&str| groups::Row {
+        href: "/groups/Editors".into(),
+        name: (*name).into(),
+        members: "3 people".into(),
+        about: "Administers everything, with two steps",
+    };
+    groups::Page {
+        frame: frame(),
+        rail: rail(Section::Groups),
+        q: NAMES[4].into(),
+        filter_error: has_own.then(|| NAMES[4].into()),
+        caption: "5 groups".into(),
+        rows: NAMES.iter().map(row).collect(),
+        paging: paging(),
+        is_first: !has_own,
+    }
+}
+
+fn someone(name: &str) -> group::Member {
+    group::Member {
+        href: "/people/ada.okafor".into(),
+        id: NAMES[4].into(),
+        name: name.into(),
+        username: "ada.okafor".into(),
+        is_disabled: name == NAMES[1],
+    }
+}
+
+fn group(has_members: bool) -> group::Page {
+    group::Page {
+        frame: frame(),
+        rail: rail(Section::Groups),
+        href: "/groups/Editors".into(),
+        name: NAMES[4].into(),
+        about: String::new(),
+        is_built_in: !has_members,
+        count: "5 people".into(),
+        members: if has_members { NAMES.iter().map(|name| someone(name)).collect() } else { Vec::new() },
+        paging: paging(),
+        dn: "cn=Editors,ou=groups,dc=example,dc=tld".into(),
+        added: when(),
+    }
+}
+
+fn group_form(failed: bool) -> group_form::Page {
+    group_form::Page {
+        frame: frame(),
+        rail: rail(Section::Groups),
+        notice: failed.then(notice),
+        up: up(),
+        heading: "Add a group".into(),
+        hint: "Applications see this name, such as Editors.",
+        field: if failed { field() } else { Field::default() },
+        verb: "Add",
+    }
+}
+
+fn members(has_rows: bool) -> members::Page {
+    let row = |name: &&str| members::Candidate { person: someone(name), is_member: *name == NAMES[0] };
+    members::Page {
+        frame: frame(),
+        rail: rail(Section::Groups),
+        href: "/groups/Editors".into(),
+        name: NAMES[4].into(),
+        q: NAMES[4].into(),
+        caption: "The first 20 of 132 people".into(),
+        rows: if has_rows { NAMES.iter().map(row).collect() } else { Vec::new() },
+        nobody: Nobody { title: "Nobody matches".into(), text: NAMES[4].into() },
+    }
+}

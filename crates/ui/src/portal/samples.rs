@@ -1,0 +1,110 @@
+//! The portal's pages with sample data, for the tests of all pages.
+
+use askama::Template;
+
+use super::consent::Sees;
+use super::{account, authenticator, code, consent, set_up, sign_in, sign_out};
+use crate::samples::{NAMES, field, frame, notice, party, picture, when};
+
+/// Every page, some of them in more than one state.
+pub(crate) fn pages() -> Vec<(&'static str, String)> {
+    vec![
+        ("sign-in", sign_in(false).render().unwrap()),
+        ("sign-in-error", sign_in(true).render().unwrap()),
+        ("code", code(false).render().unwrap()),
+        ("code-error", code(true).render().unwrap()),
+        ("enrol", enrol(false).render().unwrap()),
+        ("enrol-error", enrol(true).render().unwrap()),
+        ("consent", consent().render().unwrap()),
+        ("account", account(true).render().unwrap()),
+        ("account-new", account(false).render().unwrap()),
+        ("sign-out", sign_out::Ask { frame: frame(), name: NAMES[4].into() }.render().unwrap()),
+        ("signed-out", sign_out::SignedOut { frame: frame(), again: "/sign-in" }.render().unwrap()),
+        ("set-up", set_up(false).render().unwrap()),
+        ("set-up-error", set_up(true).render().unwrap()),
+    ]
+}
+
+fn sign_in(failed: bool) -> sign_in::Page {
+    sign_in::Page {
+        frame: frame(),
+        notice: failed.then(notice),
+        application: Some(party()),
+        action: "/sign-in?grant=01939f3c-7c1e-7b8e-9d59-3f6f0f1f2f3f".into(),
+        username: if failed { NAMES[4].into() } else { String::new() },
+        remember: failed,
+        again: failed,
+    }
+}
+
+fn code(failed: bool) -> code::Page {
+    code::Page {
+        frame: frame(),
+        notice: failed.then(notice),
+        application: Some(party()),
+        action: "/sign-in/code".into(),
+        sign_out: "/sign-out".into(),
+        username: NAMES[4].into(),
+    }
+}
+
+fn enrol(failed: bool) -> authenticator::Page {
+    authenticator::Page {
+        frame: frame(),
+        notice: failed.then(notice),
+        reason: failed.then(|| format!("{} asks for a second step.", NAMES[4])),
+        action: "/sign-in/authenticator".into(),
+        ticket: "c0123456789".into(),
+        qr: picture(),
+        url: "otpauth://totp/Acme%20Co.:ada.okafor?secret=NB2WK4TFN5ZXIYLSPFXHI33SOJQW4Z3F&issuer=Acme%20Co.".into(),
+        secret: ["NB2W", "K4TF", "N5ZX", "IYLS", "PFXH", "I33S", "OJQW", "4Z3F"].map(String::from).into(),
+    }
+}
+
+fn consent() -> consent::Page {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    consent::Page {
+        frame: frame(),
+        application: party(),
+        sees: vec![
+            Sees { what: "Your name", values: names(&[NAMES[4], NAMES[2]]) },
+            Sees { what: "Your e-mail address", values: names(&["ada.okafor@example.tld"]) },
+            Sees { what: "Your groups", values: names(&NAMES) },
+        ],
+        remembered: "We remember your answer for 1 year.".into(),
+        action: "/consent".into(),
+        sign_out: "/sign-out".into(),
+        name: NAMES[4].into(),
+    }
+}
+
+fn account(has_all: bool) -> account::Page {
+    account::Page {
+        frame: frame(),
+        initials: "AO".into(),
+        name: NAMES[4].into(),
+        username: "ada.okafor".into(),
+        email: "ada.okafor@example.tld".into(),
+        password_changed: has_all.then(when),
+        has_totp: has_all,
+        sessions: "4 devices".into(),
+        signed_in: when(),
+        directory: has_all.then(|| "http://directory.localhost:8080/people".into()),
+    }
+}
+
+fn set_up(failed: bool) -> set_up::Page {
+    let fields = set_up::Fields {
+        username: field(),
+        email: field(),
+        given_name: field(),
+        family_name: field(),
+        password: Some(NAMES[4].into()),
+        password_hint: "10 characters or more.".into(),
+    };
+    set_up::Page {
+        frame: frame(),
+        notice: failed.then(notice),
+        form: if failed { fields } else { set_up::Fields::default() },
+    }
+}
