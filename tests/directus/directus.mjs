@@ -37,6 +37,7 @@ export class Directus {
   async #script(...args) {
     const { code, stdout, stderr } = await run('bash', [script, ...args], { env: this.env });
     if (code !== 0) throw new Error(`run-directus.sh ${args[0]} ended with ${code}\n${stdout}${stderr}`);
+    return stdout;
   }
 
   /** Ends it and removes what it left. */
@@ -78,7 +79,7 @@ export class Directus {
     await page.waitForURL((to) => to.origin === this.base && to.pathname.startsWith('/admin/')
       && (to.pathname !== '/admin/login' || to.searchParams.has('reason')), { timeout: 60_000 });
     const reason = new URL(page.url()).searchParams.get('reason');
-    if (reason) throw new Error(`Directus refused the sign-in: ${reason}`);
+    if (reason) throw new Error(`Directus refused the sign-in: ${reason}\n${await this.#script('logs', '20')}`);
     const { status, body } = await this.call(page, 'GET', '/users/me?fields=id');
     if (status !== 200) throw new Error(`Directus answered ${status} to its own session`);
     return body.data.id;

@@ -73,8 +73,9 @@ after(async () => {
 for (const pair of pairs) {
   describe(`Directus, with Ostiary on ${pair.name}`, () => {
     const name = provider(pair);
-    // Directus wants one e-mail address for one user, whatever the provider.
-    const ada = { username: 'ada.okafor', password: 'a lamp in the harbour', email: `ada@${name}.example` };
+    // Directus wants one e-mail address for one user, whatever the provider, and a top-level domain
+    // that really exists.
+    const ada = { username: 'ada.okafor', password: 'a lamp in the harbour', email: `ada@${name}.example.com` };
     let ostiary;
     let first;
     let second;
