@@ -112,6 +112,11 @@ impl App {
         let Some(user) = self.standing_now(user.id, user.generation).await? else {
             return Err(SignInError::Rejected { left: 0 });
         };
+        // Another process may have changed the account a moment ago. What was proved against its
+        // row must hold in memory from the first operation on.
+        if self.bound(user.id, user.generation).is_none() {
+            self.directory().catch_up(self.store()).await?;
+        }
         let role = self.directory().role(user.id);
         Ok(Bound { user: Arc::new(user), role })
     }

@@ -1,0 +1,462 @@
+//! Messages in the stream: found by their first bytes, checked as a whole, then decoded.
+//!
+//! The decoder is lenient: it waits for a message of any length, drops what is left of a broken
+//! element, and cuts message ids. So everything is checked here first: definite lengths within the
+//! limit, elements that fill what holds them, depth, their number, message id and operation (RFC
+//! 4511 sections 4.1.1 and 5.1). Values in filters that are no UTF-8 can match nothing here, but
+//! would make the decoder fail: their terms are turned into ones that nobody can tell.
+
+use bytes::BytesMut;
+use ldap3_proto::LdapCodec;
+use ldap3_proto::proto::LdapMsg;
+use thiserror::Error;
+use tokio_util::codec::Decoder as _;
+use tracing::dispatcher::{Dispatch, with_default};
+
+/// How deep elements may be nested: a filter of the deepest kind that is translated, and more, so
+/// that a filter that is too deep still gets an answer.
+const MAX_DEPTH: usize = 100;
+/// How many elements a message may have. Each costs the decoder far more than its two bytes.
+const MAX_ELEMENTS: usize = 20_000;
+
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+const BOOLEAN: u8 = 0x01;
+const OCTET_STRING: u8 = 0x04;
+const CONTROLS: u8 = 0xa0;
+const CONSTRUCTED: u8 = 0x20;
+
+/// Bytes that are no LDAP message. The connection cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// Not the beginning of a message, or elements that do not fit together.
+    #[error("this is not an LDAP message")]
+    Encoding,
+    /// Longer than is read at this stage, or of more or deeper elements.
+    #[error("the message is too large")]
+    TooLarge,
+    /// The message id is missing, zero or out of range.
+    #[error("the message id is not between 1 and 2147483647")]
+    MessageId,
+    /// No operation that a client asks for.
+    #[error("the operation is unknown")]
+    Operation,
+}
+
+/// What a request asks for (RFC 4511 section 4.1.1), by its tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Bind,
+    Unbind,
+    Search,
+    Modify,
+    Add,
+    Delete,
+    ModifyDn,
+    Compare,
+    Abandon,
+    Extended,
+}
+
+impl Operation {
+    const fn from_tag(tag: u8) -> Option<Self> {
+        Some(match tag {
+            0x60 => Self::Bind,
+            0x42 => Self::Unbind,
+            0x63 => Self::Search,
+            0x66 => Self::Modify,
+            0x68 => Self::Add,
+            0x4a => Self::Delete,
+            0x6c => Self::ModifyDn,
+            0x6e => Self::Compare,
+            0x50 => Self::Abandon,
+            0x77 => Self::Extended,
+            _ => return None,
+        })
+    }
+}
+
+/// A whole message that is well formed.
+#[derive(Debug)]
+pub struct Frame {
+    pub(crate) id: i32,
+    pub(crate) operation: Operation,
+    /// Object identifiers of the controls that are critical; the decoder forgets this for some.
+    pub(crate) critical: Vec<String>,
+    bytes: BytesMut,
+}
+
+/// One element at the front of `bytes`: its tag, where its content begins, and where it ends.
+struct Element {
+    tag: u8,
+    start: usize,
+    end: usize,
+}
+
+impl Element {
+    /// `None` when more bytes must come to tell. An end beyond `most` is refused at once.
+    fn read(bytes: &[u8], most: usize) -> Result<Option<Self>, Malformed> {
+        let Some((tag, rest)) = bytes.split_first() else { return Ok(None) };
+        // Tags of several bytes are not used by LDAP.
+        if tag & 0x1f == 0x1f {
+            return Err(Malformed::Encoding);
+        }
+        let Some((first, rest)) = rest.split_first() else { return Ok(None) };
+        let (start, length) = match first {
+            0x00..=0x7f => (2, usize::from(*first)),
+            // 0x80 is the indefinite form, which LDAP forbids; more than four bytes are too many.
+            0x81..=0x84 => {
+                let count = usize::from(first & 0x7f);
+                let Some(digits) = rest.get(..count) else { return Ok(None) };
+                (2 + count, digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)))
+            }
+            _ => return Err(Malformed::Encoding),
+        };
+        let end = start + length;
+        if end > most { Err(Malformed::TooLarge) } else { Ok(Some(Self { tag: *tag, start, end })) }
+    }
+
+    /// The element at the front of `bytes`, which hold it whole, and what comes after it.
+    fn split(bytes: &[u8]) -> Result<(u8, &[u8], &[u8]), Malformed> {
+        let read = Self::read(bytes, bytes.len()).map_err(|_| Malformed::Encoding)?;
+        let Self { tag, start, end } = read.ok_or(Malformed::Encoding)?;
+        match (bytes.get(start..end), bytes.get(end..)) {
+            (Some(content), Some(rest)) => Ok((tag, content, rest)),
+            _ => Err(Malformed::Encoding),
+        }
+    }
+}
+
+impl Frame {
+    /// Takes the message at the front of `bytes`, if it is there as a whole. One that is longer
+    /// than `most` bytes is refused as soon as its length can be read.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn take(bytes: &mut BytesMut, most: usize) -> Result<Option<Self>, Malformed> {
+        if bytes.first().is_some_and(|tag| *tag != SEQUENCE) {
+            return Err(Malformed::Encoding);
+        }
+        let Some(Element { start, end, .. }) = Element::read(bytes, most)? else { return Ok(None) };
+        let Some(content) = bytes.get(start..end) else { return Ok(None) };
+        let mut left = MAX_ELEMENTS;
+        check(content, MAX_DEPTH, &mut left)?;
+        let (id, rest) = message_id(content)?;
+        let (tag, _, rest) = Element::split(rest)?;
+        let operation = Operation::from_tag(tag).ok_or(Malformed::Operation)?;
+        let critical = critical_controls(rest)?;
+        Ok(Some(Self { id, operation, critical, bytes: bytes.split_to(end) }))
+    }
+
+    /// Whether its fields are those of its operation: all that fuzzing needs to know.
+    #[must_use]
+    pub fn is_decodable(self) -> bool {
+        self.decode().is_some()
+    }
+
+    /// Decodes the message. `None` when its fields are not those of its operation.
+    #[must_use]
+    pub(crate) fn decode(mut self) -> Option<LdapMsg> {
+        if self.operation == Operation::Search {
+            blank_search(&mut self.bytes);
+        }
+        let mut codec = LdapCodec::new(Some(self.bytes.len()), None);
+        // The decoder traces raw elements, passwords among them: nothing of it reaches the log.
+        with_default(&Dispatch::none(), || codec.decode(&mut self.bytes)).ok().flatten()
+    }
+}
+
+/// Whether elements fill `bytes` exactly, at every depth.
+fn check(mut bytes: &[u8], depth: usize, left: &mut usize) -> Result<(), Malformed> {
+    let depth = depth.checked_sub(1).ok_or(Malformed::TooLarge)?;
+    while !bytes.is_empty() {
+        *left = left.checked_sub(1).ok_or(Malformed::TooLarge)?;
+        let (tag, content, rest) = Element::split(bytes)?;
+        if tag & CONSTRUCTED != 0 {
+            check(content, depth, left)?;
+        }
+        bytes = rest;
+    }
+    Ok(())
+}
+
+fn message_id(content: &[u8]) -> Result<(i32, &[u8]), Malformed> {
+    let (tag, digits, rest) = Element::split(content).map_err(|_| Malformed::MessageId)?;
+    if tag != INTEGER || digits.is_empty() || digits.len() > 4 || digits.first().is_some_and(|first| first & 0x80 != 0)
+    {
+        return Err(Malformed::MessageId);
+    }
+    match digits.iter().fold(0, |id, digit| id << 8 | i32::from(*digit)) {
+        0 => Err(Malformed::MessageId),
+        id => Ok((id, rest)),
+    }
+}
+
+/// The critical ones among the controls (RFC 4511 section 4.1.11), which are all that may follow
+/// the operation.
+fn critical_controls(bytes: &[u8]) -> Result<Vec<String>, Malformed> {
+    let mut critical = Vec::new();
+    if bytes.is_empty() {
+        return Ok(critical);
+    }
+    let (CONTROLS, mut controls, []) = Element::split(bytes)? else { return Err(Malformed::Encoding) };
+    while !controls.is_empty() {
+        let (SEQUENCE, control, rest) = Element::split(controls)? else { return Err(Malformed::Encoding) };
+        let (OCTET_STRING, oid, fields) = Element::split(control)? else { return Err(Malformed::Encoding) };
+        if fields.first() == Some(&BOOLEAN) {
+            let (_, value, _) = Element::split(fields)?;
+            if value.iter().any(|byte| *byte != 0) {
+                critical.push(String::from_utf8_lossy(oid).into_owned());
+            }
+        }
+        controls = rest;
+    }
+    Ok(critical)
+}
+
+/// Finds the filter of a search and blanks in it what is no UTF-8.
+fn blank_search(message: &mut [u8]) {
+    let Some(content) = content_mut(message) else { return };
+    let Some((_, operation)) = split_mut(content) else { return };
+    let Some(mut fields) = content_mut(operation) else { return };
+    // Base, scope, aliases, two limits, types only.
+    for _ in 0..6 {
+        let Some((_, rest)) = split_mut(fields) else { return };
+        fields = rest;
+    }
+    if let Some((filter, _)) = split_mut(fields) {
+        blank_filter(filter);
+    }
+}
+
+/// The recursion is as deep as [`check`] allowed.
+fn blank_filter(filter: &mut [u8]) {
+    let is_set = filter.first().is_some_and(|tag| matches!(tag, 0xa0..=0xa2));
+    if !is_set {
+        if !is_text(filter) {
+            blank(filter);
+        }
+        return;
+    }
+    let mut rest = content_mut(filter).unwrap_or_default();
+    while let Some((term, others)) = split_mut(rest) {
+        blank_filter(term);
+        rest = others;
+    }
+}
+
+fn is_text(element: &[u8]) -> bool {
+    let Ok((tag, content, _)) = Element::split(element) else { return true };
+    if tag & CONSTRUCTED == 0 {
+        return std::str::from_utf8(content).is_ok();
+    }
+    let mut rest = content;
+    while let Ok((_, _, others)) = Element::split(rest) {
+        if !is_text(rest) {
+            return false;
+        }
+        rest = others;
+    }
+    true
+}
+
+/// Overwrites all content, so that attribute, rule and value are of the same length and nobody's.
+fn blank(element: &mut [u8]) {
+    let is_constructed = element.first().is_some_and(|tag| tag & CONSTRUCTED != 0);
+    let Some(content) = content_mut(element) else { return };
+    if !is_constructed {
+        content.fill(b'?');
+        return;
+    }
+    let mut rest = content;
+    while let Some((inner, others)) = split_mut(rest) {
+        blank(inner);
+        rest = others;
+    }
+}
+
+fn content_mut(element: &mut [u8]) -> Option<&mut [u8]> {
+    let Element { start, end, .. } = Element::read(element, element.len()).ok()??;
+    element.get_mut(start..end)
+}
+
+/// The element at the front and what comes after it.
+fn split_mut(bytes: &mut [u8]) -> Option<(&mut [u8], &mut [u8])> {
+    let Element { end, .. } = Element::read(bytes, bytes.len()).ok()??;
+    bytes.split_at_mut_checked(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use ldap3_proto::proto::{
+        LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapFilter, LdapOp, LdapSearchRequest, LdapSearchScope,
+    };
+    use tokio_util::codec::Encoder as _;
+
+    use super::*;
+
+    const MOST: usize = 8 * 1024;
+
+    fn encoded(id: i32, op: LdapOp) -> BytesMut {
+        let mut bytes = BytesMut::new();
+        LdapCodec::default().encode(LdapMsg::new(id, op), &mut bytes).unwrap();
+        bytes
+    }
+
+    fn bind() -> BytesMut {
+        let cred = LdapBindCred::Simple("secret".into());
+        encoded(7, LdapOp::BindRequest(LdapBindRequest { version: 3, dn: "uid=ada,dc=x".into(), cred }))
+    }
+
+    fn search(filter: LdapFilter) -> BytesMut {
+        encoded(
+            2,
+            LdapOp::SearchRequest(LdapSearchRequest {
+                base: "dc=x".into(),
+                scope: LdapSearchScope::Subtree,
+                aliases: LdapDerefAliases::Never,
+                sizelimit: 0,
+                timelimit: 0,
+                typesonly: false,
+                filter,
+                attrs: vec!["cn".into()],
+            }),
+        )
+    }
+
+    fn refused(bytes: &[u8]) -> Malformed {
+        Frame::take(&mut BytesMut::from(bytes), MOST).unwrap_err()
+    }
+
+    #[test]
+    fn a_message_is_taken_when_it_is_whole() {
+        let whole = bind();
+        for cut in 0..whole.len() {
+            let mut part = BytesMut::from(&whole[..cut]);
+            assert!(Frame::take(&mut part, MOST).unwrap().is_none(), "{cut} bytes");
+            assert_eq!(part.len(), cut, "nothing is taken");
+        }
+        let mut two = whole.clone();
+        two.extend_from_slice(&whole);
+        let frame = Frame::take(&mut two, MOST).unwrap().unwrap();
+        assert_eq!((frame.id, frame.operation), (7, Operation::Bind));
+        assert_eq!(two, whole);
+        assert!(matches!(frame.decode().unwrap().op, LdapOp::BindRequest(_)));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_by_its_first_bytes() {
+        assert_eq!(refused(b"G"), Malformed::Encoding);
+        assert_eq!(refused(b"GET / HTTP/1.1\r\n"), Malformed::Encoding);
+        assert_eq!(refused(b"\x16\x03\x01"), Malformed::Encoding, "TLS");
+        assert_eq!(refused(b"\x30\x80"), Malformed::Encoding, "indefinite length");
+        assert_eq!(refused(b"\x30\x85"), Malformed::Encoding, "five bytes of length");
+        assert_eq!(refused(b"\x30\x84\x7f\xff\xff\xff"), Malformed::TooLarge, "2 GiB");
+        assert_eq!(refused(b"\x30\x84\xff\xff\xff\xff"), Malformed::TooLarge, "4 GiB");
+        assert_eq!(refused(b"\x30\x82\x20\x00"), Malformed::TooLarge, "one more than may be");
+        assert!(Frame::take(&mut BytesMut::from(&b"\x30\x82\x1f\xfc"[..]), MOST).unwrap().is_none());
+    }
+
+    #[test]
+    fn elements_must_fit_and_ids_and_operations_must_be_known() {
+        assert_eq!(refused(b"\x30\x00"), Malformed::MessageId);
+        assert_eq!(refused(b"\x30\x05\x02\x01\x00\x42\x00"), Malformed::MessageId, "zero");
+        assert_eq!(refused(b"\x30\x05\x02\x01\xff\x42\x00"), Malformed::MessageId, "negative");
+        assert_eq!(refused(b"\x30\x09\x02\x05\x01\x00\x00\x00\x01\x42\x00"), Malformed::MessageId, "too long");
+        assert_eq!(refused(b"\x30\x05\x04\x01\x01\x42\x00"), Malformed::MessageId, "no integer");
+        assert_eq!(refused(b"\x30\x03\x02\x01\x01"), Malformed::Encoding, "no operation");
+        assert_eq!(refused(b"\x30\x05\x02\x01\x01\x61\x00"), Malformed::Operation, "an answer");
+        assert_eq!(refused(b"\x30\x05\x02\x01\x01\x7e\x00"), Malformed::Operation);
+        assert_eq!(refused(b"\x30\x05\x02\x01\x01\x42\x05"), Malformed::Encoding, "longer than what holds it");
+        assert_eq!(refused(b"\x30\x07\x02\x01\x01\x60\x02\x02\x05"), Malformed::Encoding, "deeper down");
+        assert_eq!(refused(b"\x30\x07\x02\x01\x01\x60\x02\x3f\x00"), Malformed::Encoding, "a long tag");
+        assert_eq!(refused(b"\x30\x07\x02\x01\x01\x42\x00\x04\x00"), Malformed::Encoding, "no controls");
+        let unbind = Frame::take(&mut BytesMut::from(&b"\x30\x05\x02\x01\x01\x42\x00"[..]), MOST).unwrap().unwrap();
+        assert_eq!((unbind.id, unbind.operation), (1, Operation::Unbind));
+    }
+
+    #[test]
+    fn depth_and_number_of_elements_are_limited() {
+        let nest = |levels: usize| {
+            let filter =
+                (0..levels).fold(LdapFilter::Present("cn".into()), |inner, _| LdapFilter::Not(Box::new(inner)));
+            Frame::take(&mut search(filter), MOST)
+        };
+        assert!(nest(90).unwrap().is_some());
+        assert_eq!(nest(110).unwrap_err(), Malformed::TooLarge);
+        let many = LdapFilter::And(vec![LdapFilter::And(Vec::new()); MAX_ELEMENTS]);
+        assert_eq!(Frame::take(&mut search(many), 1024 * 1024).unwrap_err(), Malformed::TooLarge);
+    }
+
+    #[test]
+    fn critical_controls_are_seen() {
+        let message = b"\x30\x1a\x02\x01\x01\x42\x00\xa0\x13\x30\x08\x04\x03\x31\x2e\x32\x01\x01\xff\x30\x07\x04\x03\x31\x2e\x33\x04\x00";
+        let frame = Frame::take(&mut BytesMut::from(&message[..]), MOST).unwrap().unwrap();
+        assert_eq!(frame.critical, ["1.2"]);
+    }
+
+    #[test]
+    fn values_that_are_no_text_make_their_term_nobodys() {
+        let filter = LdapFilter::And(vec![
+            LdapFilter::Equality("userCertificate".into(), "XXXX".into()),
+            LdapFilter::Not(Box::new(LdapFilter::Equality("cn".into(), "XXXX".into()))),
+            LdapFilter::Equality("sn".into(), "kept".into()),
+        ]);
+        let mut bytes = search(filter);
+        for at in 0..bytes.len() - 4 {
+            if &bytes[at..at + 4] == b"XXXX" {
+                bytes[at..at + 4].copy_from_slice(b"\xff\xfe\x00\x80");
+            }
+        }
+        let message = Frame::take(&mut bytes, MOST).unwrap().unwrap().decode().unwrap();
+        let LdapOp::SearchRequest(request) = message.op else { panic!() };
+        let LdapFilter::And(terms) = request.filter else { panic!() };
+        assert_eq!(terms[0], LdapFilter::Equality("?".repeat(15), "????".into()));
+        assert_eq!(terms[1], LdapFilter::Not(Box::new(LdapFilter::Equality("??".into(), "????".into()))));
+        assert_eq!(terms[2], LdapFilter::Equality("sn".into(), "kept".into()));
+        assert_eq!((request.base.as_str(), request.attrs), ("dc=x", vec!["cn".to_owned()]));
+    }
+
+    /// The same inputs at every run (xorshift64*).
+    struct Chance(u64);
+
+    impl Chance {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 ^= self.0 >> 12;
+            self.0 ^= self.0 << 25;
+            self.0 ^= self.0 >> 27;
+            usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % bound
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_taken_or_refused_and_never_more_than_there_are() {
+        let mut chance = Chance(42);
+        let samples = [
+            bind(),
+            search(LdapFilter::Or(vec![
+                LdapFilter::Substring("cn".into(), "a*b*c".into()),
+                LdapFilter::Not(Box::new(LdapFilter::GreaterOrEqual("sn".into(), "x".into()))),
+            ])),
+            BytesMut::from(&b"\x30\x1a\x02\x01\x01\x42\x00\xa0\x13\x30\x08\x04\x03\x31\x2e\x32\x01\x01\xff\x30\x07\x04\x03\x31\x2e\x33\x04\x00"[..]),
+        ];
+        let (mut taken, mut decoded) = (0, 0);
+        for _ in 0..200_000 {
+            let mut bytes = samples[chance.below(samples.len())].clone();
+            for _ in 0..=chance.below(4) {
+                let at = chance.below(bytes.len());
+                bytes[at] = u8::try_from(chance.below(256)).unwrap();
+            }
+            if chance.below(4) == 0 {
+                bytes.truncate(bytes.len() - chance.below(8));
+            }
+            let before = bytes.len();
+            if let Ok(Some(frame)) = Frame::take(&mut bytes, MOST) {
+                taken += 1;
+                assert!(frame.id > 0 && frame.bytes.len() + bytes.len() == before);
+                decoded += usize::from(frame.decode().is_some());
+            }
+        }
+        assert!(taken > 10_000 && decoded > 5_000, "{taken} taken, {decoded} decoded");
+    }
+}
