@@ -1,0 +1,94 @@
+//! Settings from a TOML file, with the line that each stands in.
+
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::keys::SECTIONS;
+use super::problems::{Place, Problems, nearest};
+use super::raw::Raw;
+use super::read::Entry;
+
+const CLIENTS: &str = "clients";
+
+/// What a file says.
+#[derive(Default)]
+pub(crate) struct Document {
+    /// The keys of all sections.
+    pub(crate) entries: Vec<Entry>,
+    /// The entries of `[[clients]]`, each with its place.
+    pub(crate) clients: Vec<(Place, Vec<Entry>)>,
+}
+
+/// Reads `text`, which stands in `path`.
+pub(crate) fn document(path: &Path, text: &str, problems: &mut Problems) -> Document {
+    let place = |offset: usize| {
+        let before = text.get(..offset).unwrap_or(text);
+        Place::Line(path.to_owned(), before.matches('\n').count() + 1)
+    };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let broken = !errors.is_empty();
+    for error in errors {
+        problems.at(&place(error.span().map_or(0, |span| span.start)), error.message());
+    }
+    let mut document = Document::default();
+    if broken {
+        // What was recovered may say something else than was meant.
+        return document;
+    }
+    let mut parts: Vec<_> = table.get_ref().iter().collect();
+    parts.sort_by_key(|(name, _)| name.span().start);
+    for (name, value) in parts {
+        let here = place(name.span().start);
+        match (name.get_ref().as_ref(), value.get_ref()) {
+            (CLIENTS, DeValue::Array(items)) => {
+                for item in items.iter() {
+                    let here = place(item.span().start);
+                    match item.get_ref() {
+                        DeValue::Table(table) => {
+                            let entries = entries(CLIENTS, table, &place);
+                            document.clients.push((here, entries));
+                        }
+                        other => problems.at(
+                            &here,
+                            format_args!("found {}; allowed are tables, each begun by [[clients]]", Raw::from(other)),
+                        ),
+                    }
+                }
+            }
+            (CLIENTS, _) => problems.at(&here, "clients are a list: begin each one with [[clients]]"),
+            (section, DeValue::Table(table)) if SECTIONS.iter().any(|known| known.name == section) => {
+                document.entries.extend(entries(section, table, &place));
+            }
+            (section, DeValue::Table(_)) => {
+                let nearest = nearest(section, SECTIONS.iter().map(|known| known.name)).unwrap_or_default();
+                problems.at(&here, format_args!("there is no section [{section}]; the nearest is [{nearest}]"));
+            }
+            (key, _) => problems.at(&here, stray(key)),
+        }
+    }
+    document
+}
+
+/// What to say of a key that stands before any section.
+fn stray(key: &str) -> String {
+    let home = SECTIONS.iter().find(|section| section.keys.iter().any(|known| known.name == key));
+    match home {
+        Some(section) => format!("{key} stands outside of any section; it belongs under [{}]", section.name),
+        None => format!("{key} stands outside of any section; every key belongs under one, such as [site]"),
+    }
+}
+
+fn entries(section: &str, table: &DeTable<'_>, place: &impl Fn(usize) -> Place) -> Vec<Entry> {
+    let mut keys: Vec<(&Spanned<_>, _)> = table.iter().collect();
+    keys.sort_by_key(|(key, _)| key.span().start);
+    keys.into_iter()
+        .map(|(key, value)| Entry {
+            place: place(key.span().start),
+            section: section.to_owned(),
+            key: key.get_ref().to_string(),
+            raw: Raw::from(value.get_ref()),
+        })
+        .collect()
+}

@@ -1,0 +1,190 @@
+//! Every key of the configuration, in one table: where it stands, what it sets, and the words that
+//! explain it. Reading, messages and `config.example.toml` all come from here.
+
+use super::raw::Raw;
+use super::setting::{Allowed, Setting};
+use super::{ClientConfig, Config};
+
+/// One key, which sets a part of `T`.
+pub(crate) struct Key<T> {
+    /// Its name in its section.
+    pub(crate) name: &'static str,
+    /// What it does, in words for the administrator.
+    pub(crate) doc: &'static str,
+    /// Whether its value may hold a secret: never repeated, and readable from a file.
+    pub(crate) secret: bool,
+    /// Reads a value and sets it.
+    pub(crate) set: fn(&mut T, &Raw) -> Result<(), Allowed>,
+    /// What is set, as TOML.
+    pub(crate) show: fn(&T) -> String,
+}
+
+/// A section, what it is about, and its keys.
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static str,
+    pub(crate) keys: &'static [Key<Config>],
+}
+
+macro_rules! keys {
+    ($($(#$kind:ident)? $name:literal $($field:ident).+ : $doc:literal;)*) => {
+        &[$(Key {
+            name: $name,
+            doc: $doc,
+            secret: keys!(@secret $($kind)?),
+            set: |target, raw| {
+                target.$($field).+ = Setting::read(raw)?;
+                Ok(())
+            },
+            show: |target| target.$($field).+.write(),
+        }),*]
+    };
+    (@secret) => { false };
+    (@secret secret) => { true };
+}
+
+/// All sections, in the order in which the example shows them.
+pub(crate) const SECTIONS: &[Section] = &[
+    Section {
+        name: "server",
+        doc: "The server as a program.",
+        keys: keys! {
+            "data_dir" data_dir: "The folder for the master key, and for database and mails unless they are elsewhere.\nMade at the first start, readable by its owner alone. Back it up: without the master key\nnobody's authenticator app works any more.";
+            "shutdown_grace" shutdown_grace: "How long running requests may take to end when the server is asked to stop.";
+        },
+    },
+    Section {
+        name: "site",
+        doc: "Names and addresses that people see.",
+        keys: keys! {
+            "domain" site.domain: "People sign in at accounts.DOMAIN; administrators work at directory.DOMAIN.";
+            "org_name" site.org_name: "What the organisation is called on every page and in every mail.";
+            "accounts_url" site.accounts_url: "Where people sign in, as browsers see it; also the issuer of tokens. Empty: for localhost\n\"http://accounts.localhost\" with the port of [http] listen, else \"https://accounts.DOMAIN\".";
+            "directory_url" site.directory_url: "Where administrators work, as browsers see it. Empty: likewise, with directory.DOMAIN.";
+        },
+    },
+    Section {
+        name: "directory",
+        doc: "The directory that LDAP shows.",
+        keys: keys! {
+            "base_dn" base_dn: "The base DN. Empty: made from the domain, so that example.org gives dc=example,dc=org.";
+        },
+    },
+    Section {
+        name: "database",
+        doc: "Where everything is remembered.",
+        keys: keys! {
+            #secret "url" database: "\"sqlite:PATH\" or \"postgres://USER:PASSWORD@HOST:PORT/NAME\".\nEmpty: the file ostiary.db in the data folder.";
+        },
+    },
+    Section {
+        name: "cache",
+        doc: "Copies for speed, and counters. Nothing is lost with it.",
+        keys: keys! {
+            #secret "url" cache: "\"memory:\", or \"redis://USER:PASSWORD@HOST:PORT/DATABASE\" when several servers share a database.";
+        },
+    },
+    Section {
+        name: "http",
+        doc: "The pages and OpenID Connect, in plain HTTP. Put a reverse proxy with TLS in front of\nanything that is not on this machine.",
+        keys: keys! {
+            "listen" http.listen: "One address with a port, or a list of them.";
+            "trusted_proxies" http.trusted_proxies: "Reverse proxies whose X-Forwarded-For is believed: addresses or ranges such as \"10.0.0.0/8\".\nWithout it everybody behind a proxy counts as one address.";
+            "max_connections" http.max_connections: "Connections at once; further ones wait.";
+            "max_connections_per_address" http.max_connections_per_address: "Connections at once from one address (IPv6: one /64) that is no trusted proxy.";
+            "idle_timeout" http.limits.idle: "How long a connection may bring no whole request, or take nothing of an answer.";
+            "request_timeout" http.limits.request: "How long one request may take.";
+        },
+    },
+    Section {
+        name: "ldap",
+        doc: "LDAP in plain text. Keep it on this machine or in a network that nobody else reads.",
+        keys: keys! {
+            "listen" ldap.listen: "One address with a port, or a list of them.";
+            "max_connections" ldap.max_connections: "Connections at once; further ones wait.";
+            "max_connections_per_address" ldap.max_connections_per_address: "Connections at once from one address (IPv6: one /64).";
+            "idle_timeout" ldap.limits.idle_bound: "How long a connection may say nothing.";
+            "idle_timeout_unbound" ldap.limits.idle_unbound: "How long it may say nothing before a bind.";
+            "transfer_timeout" ldap.limits.transfer: "How long one request may take to come in, and one answer to be taken.";
+            "max_message_size" ldap.limits.max_message_bound: "Bytes of one request.";
+            "max_message_size_unbound" ldap.limits.max_message_unbound: "Bytes of one request before a bind.";
+        },
+    },
+    Section {
+        name: "mail",
+        doc: "How notices leave.",
+        keys: keys! {
+            #secret "url" mail.route: "\"folder:PATH\" writes each mail as a file. \"smtps://USER:PASSWORD@HOST\" sends through a server;\n\"smtp://USER:PASSWORD@HOST:587?tls=required\" does so with STARTTLS. Empty: the folder mail in\nthe data folder.";
+            "from" mail.from: "The sender's address. Empty: ostiary@DOMAIN.";
+        },
+    },
+    Section {
+        name: "sign_in",
+        doc: "The cost of password hashes (Argon2id). Stored hashes of another cost are renewed at the\nnext sign-in.",
+        keys: keys! {
+            "hash_memory" hash.memory_kib: "Memory in KiB.";
+            "hash_iterations" hash.iterations: "Passes over it.";
+            "hash_parallelism" hash.parallelism: "Lanes.";
+        },
+    },
+    Section {
+        name: "lockout",
+        doc: "When guessing passwords or codes is held back. Failures count from the first one on, for the\nlength of the window.",
+        keys: keys! {
+            "per_account_and_address" lockout.per_account_and_address: "Failures for one account from one address.";
+            "per_account" lockout.per_account: "Failures for one account from anywhere.";
+            "per_address" lockout.per_address: "Failures from one address (IPv6: one /64) for any account.";
+            "window" lockout.window: "How long failures count, and so how long a pause lasts at most.";
+        },
+    },
+    Section {
+        name: "session",
+        doc: "How long a sign-in lasts.",
+        keys: keys! {
+            "lifetime" session.lifetime: "At most.";
+            "idle" session.idle: "Without any use.";
+            "remembered" session.remembered: "At most, with \"Keep me signed in\"; then it does not end by disuse.";
+        },
+    },
+    Section {
+        name: "password_policy",
+        doc: "What a new password must be.",
+        keys: keys! {
+            "min_length" password_policy.min_length: "Characters at least; 8 or more.";
+        },
+    },
+    Section {
+        name: "tokens",
+        doc: "How long what applications hold lasts.",
+        keys: keys! {
+            "grant" tokens.grant: "From the click on an application's sign-in button to the end of the sign-in.";
+            "code" tokens.code: "An authorization code.";
+            "access_token" tokens.access_token: "An access token.";
+            "id_token" tokens.id_token: "An ID token.";
+            "refresh_idle" tokens.refresh_idle: "A refresh token without any use.";
+            "refresh_lifetime" tokens.refresh_lifetime: "All refresh tokens of one sign-in together.";
+            "refresh_grace" tokens.refresh_grace: "How long a refresh token that was just used gets the same answer again.";
+        },
+    },
+    Section {
+        name: "log",
+        doc: "The log, on standard error.",
+        keys: keys! {
+            "level" log.level: "\"error\", \"warn\", \"info\", \"debug\" or \"trace\".";
+            "format" log.format: "\"text\" for people or \"json\" for programs.";
+        },
+    },
+];
+
+/// The keys of one `[[clients]]` entry.
+pub(crate) const CLIENT_KEYS: &[Key<ClientConfig>] = keys! {
+    "id" id: "What the application calls itself: letters, digits and - . _ ~";
+    "name" name: "What people read when they sign in to it.";
+    #secret "secret" secret: "Its secret, 32 characters or more, or \"sha256:\" and the hash of it in hexadecimal digits. Left\nout for a public client.";
+    "public" public: "Whether it cannot keep a secret, such as a program on somebody's own machine.";
+    "redirect_uris" redirect_uris: "Where it is answered, exactly as it asks.";
+    "policy" policy: "\"one_factor\" or \"two_factor\": what people must have proved.";
+    "scopes" scopes: "What it may ask for. Empty: openid, profile, email, groups and offline_access.";
+    "claims_in_id_token" claims_in_id_token: "Whether name, address and groups stand in the ID token as well.";
+    "consent_remember" consent_remember: "How long a person's consent is remembered, or \"never\".";
+};

@@ -1,0 +1,46 @@
+//! The binary: command line, configuration, wiring, lifecycle. Holds no rule.
+
+mod announce;
+mod background;
+mod cli;
+mod config;
+mod doors;
+mod health;
+mod house;
+mod log;
+mod machine;
+mod master_key;
+mod serve;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::cli::{Arguments, Command};
+
+fn main() -> ExitCode {
+    // Clap itself ends with 2 when the command line cannot be understood.
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            cli::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let config = config::load(arguments.config.as_deref())?;
+    machine::prepare()?;
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(config),
+        Command::Check { example } => cli::check(&config, example),
+        Command::Health => health::ask(&config),
+        Command::Migrate => cli::migrate(&config),
+        Command::User(command) => cli::with_house(&config, async |app| cli::user::run(&app, command).await),
+        Command::Group(command) => cli::with_house(&config, async |app| cli::group::run(&app, command).await),
+        Command::Client(command) => cli::with_house(&config, async |app| cli::client::run(&app, command).await),
+        Command::Keys(command) => cli::with_house(&config, async |app| cli::keys::run(&app, command).await),
+    }
+}
