@@ -25,7 +25,7 @@ const table = [
   ['lea.fontaine', 'Léa', 'Fontaine', ['Editors', 'Staff']],
   ['leila.haddad', 'ليلى', 'حداد', ['Staff']],
   ['lukasz.wisniewski', 'Łukasz', 'Wiśniewski', ['Staff']],
-  ['mai.nguyen', 'Mai', 'Nguyễn Thị', ['Staff']],
+  ['mai.nguyen', 'Mai', 'Nguyễn Thị', ['Staff'], false, 'Nguyễn Thị Mai'],
   ['marta.horvath', 'Márta', 'Horváth', ['Staff']],
   ['mehmet.ozturk', 'Mehmet Çağlar', 'Öztürk', ['Support', 'Staff']],
   ['noa.benami', 'Noa', 'Ben-Ami', ['Staff']],
@@ -40,18 +40,13 @@ const table = [
   ['zoe.vanderberg', 'Zoë', 'van der Berg', ['Alumni'], true],
 ];
 
-/** Who has been here before, so that the pictures show more than empty cells. */
-const visits = {
-  'aoife.nibhriain': 'with two steps',
-  'fatima.elidrissi': 'with two steps',
-  'jose.hernandez': 'with a password',
-  'lukasz.wisniewski': 'with two steps',
-  'mehmet.ozturk': 'with a password',
-  'seoyeon.kim': 'with two steps',
-};
+/** Who has been here before, and with what; so the pictures show more than empty cells. */
+const withTwoSteps = ['aoife.nibhriain', 'fatima.elidrissi', 'giulia.desantis', 'lea.fontaine', 'lukasz.wisniewski', 'seoyeon.kim'];
+const withPassword = ['amara.diallo', 'chidi.eze', 'emeka.nwosu', 'hj.oberammergau', 'jose.hernandez', 'mehmet.ozturk', 'priya'];
 
 export const people = table.map(([username, given, family, memberOf, disabled = false, display]) => ({
-  username, given, family, display: display ?? `${given} ${family}`, groups: memberOf, disabled, visits: visits[username],
+  username, given, family, display: display ?? `${given} ${family}`, groups: memberOf, disabled,
+  twoSteps: withTwoSteps.includes(username), visits: [...withTwoSteps, ...withPassword].includes(username),
 }));
 
 /** Who keeps the directory, and whose page is shown. Made by the set-up link, not from the list. */

@@ -109,13 +109,14 @@ test('the organisation moves in', async () => {
     const visit = await openVisit(browser, []);
     await visit.page.goto(`${ostiary.accounts}/sign-in`);
     await signIn(visit.page, { ...person, password });
-    if (person.visits === 'with two steps') {
+    if (person.twoSteps) {
       await visit.page.goto(`${ostiary.accounts}/sign-in/authenticator`);
       await enrol(visit.page);
     }
     await visit.close();
   }
   await ostiary.addPerson({ ...shown, password });
+  for (const group of keeper.groups) await ostiary.cli(['group', 'add-member', group, keeper.username]);
   await ostiary.cli(['client', 'add', application.id, '--name', application.name, '--redirect-uri', application.callback,
     '--policy', 'two_factor', '--json']);
   shown.password = password;
