@@ -109,7 +109,7 @@ async fn leave(door: &Door, errand: &Errand, href: String) -> Response {
         Ok(application) => application.map(|application| application.name),
         Err(problem) => return problem.into_response(),
     };
-    let name = name.unwrap_or_else(|| format!("the directory of {}", door.app.settings().site.org_name));
+    let name = name.unwrap_or_else(|| format!("The directory of {}", door.app.settings().site.org_name));
     ok(door, &Continue { frame: Frame::new(door), name, href })
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Ask {
     pub(crate) lead: String,
     /// What will happen.
     pub(crate) points: Vec<String>,
+    /// The LDAP entry that goes.
+    pub(crate) entry: Option<String>,
     /// What will not, or what else could be done.
     pub(crate) after: String,
     /// A milder way.

@@ -139,11 +139,8 @@ fn delete_question(keeper: &Keeper, group: &Group, error: Option<String>) -> Ask
     Ask {
         title: format!("Delete the group {}?", group.name),
         lead: "At once and for good:".to_owned(),
-        points: vec![
-            leaving,
-            "roles in applications that hang from it end at the next sign-in,".to_owned(),
-            format!("the entry {} goes.", keeper.app().directory().group_dn(group)),
-        ],
+        points: vec![leaving, "roles in applications that hang from it end at the next sign-in,".to_owned()],
+        entry: Some(keeper.app().directory().group_dn(group)),
         after: "The people themselves stay.".to_owned(),
         typed: Some(Typed { label: "Group name", wanted: group.name.to_string(), error }),
         verb: "Delete",

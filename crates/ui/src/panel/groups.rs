@@ -50,7 +50,7 @@ pub(crate) async fn show(keeper: Keeper, Query(asked): Query<Asked>) -> Result<R
 
     let (rows, error) = match found {
         Ok(found) => (found.rows, None),
-        Err(error) => (Vec::new(), Some(format!("This is no LDAP filter: {error}."))),
+        Err(error) => (Vec::new(), Some(format!("{error}."))),
     };
     let total = rows.len();
     let number = page_of(asked.page, total);

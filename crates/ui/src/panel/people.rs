@@ -96,7 +96,7 @@ pub(crate) async fn show(keeper: Keeper, Query(asked): Query<Asked>) -> Result<R
             };
             (found.ok(), number, None)
         }
-        Err(error) => (None, 1, Some(format!("This is no LDAP filter: {error}."))),
+        Err(error) => (None, 1, Some(format!("{error}."))),
     };
 
     let (rows, total) = found.map(|found| (found.rows, found.total)).unwrap_or_default();

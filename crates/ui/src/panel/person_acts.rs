@@ -208,11 +208,11 @@ async fn delete_question(keeper: &Keeper, user: &User, error: Option<String>) ->
     if !groups.is_empty() {
         points.push(format!("the account leaves {},", words::listed(&groups)));
     }
-    points.push(format!("the entry {} goes.", keeper.app().directory().person_dn(user)));
     Ok(Ask {
         title: format!("Delete {}?", user.profile.full_name()),
         lead: "At once and for good:".to_owned(),
         points,
+        entry: Some(keeper.app().directory().person_dn(user)),
         after: "Applications keep what they stored themselves. To shut somebody out and keep the entry,".to_owned(),
         instead: Some(Link {
             href: below(&routes::person(user), "disable"),

@@ -155,6 +155,7 @@ fn ask(failed: bool) -> ask::Page {
             title: format!("Delete {}?", NAMES[4]),
             lead: "At once and for good:".into(),
             points: NAMES.map(String::from).into(),
+            entry: Some(NAMES[4].into()),
             after: "Applications keep what they stored themselves. To shut somebody out and keep the entry,".into(),
             instead: Some(Link {
                 href: "/people/ada.okafor/disable".into(),
