@@ -92,7 +92,7 @@ impl Mailer {
             .multipart(MultiPart::alternative_plain_html(mail.body_text().to_owned(), mail.body_html().to_owned()))
             .map_err(|error| Refusal::ForGood(error.to_string()))?;
         match &self.transport {
-            Transport::Smtp(smtp) => smtp.send(message).await.map(drop).map_err(refusal),
+            Transport::Smtp(smtp) => smtp.send(message).await.map(drop).map_err(|error| refusal(&error)),
             Transport::Folder(path, folder) => {
                 tokio::fs::create_dir_all(path).await.map_err(|error| Refusal::ForNow(error.to_string()))?;
                 folder.send(message).await.map(drop).map_err(|error| Refusal::ForNow(error.to_string()))
@@ -101,7 +101,7 @@ impl Mailer {
     }
 }
 
-fn refusal(error: SmtpError) -> Refusal {
+fn refusal(error: &SmtpError) -> Refusal {
     if error.is_permanent() { Refusal::ForGood(error.to_string()) } else { Refusal::ForNow(error.to_string()) }
 }
 
@@ -183,7 +183,8 @@ struct Letter<'a> {
 
 impl Letter<'_> {
     fn text(&self) -> String {
-        let mut text = format!("Hello {}, this is about your account {}.\n\n{}\n", self.hello, self.username, self.what);
+        let mut text =
+            format!("Hello {}, this is about your account {}.\n\n{}\n", self.hello, self.username, self.what);
         if let Some(from) = &self.from {
             let _ = write!(text, "\nWhere it was done\nFrom the address {from}\n");
         }

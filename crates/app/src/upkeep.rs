@@ -40,10 +40,11 @@ impl App {
         match listener {
             None => tokio::time::sleep(FOLLOW_EVERY).await,
             // Word may be lost with a connection, so a look now and then stays.
-            Some(listener) => match tokio::time::timeout(FOLLOW_RETRY, listener.changed()).await {
-                Ok(word) => word?,
-                Err(_) => {}
-            },
+            Some(listener) => {
+                if let Ok(word) = tokio::time::timeout(FOLLOW_RETRY, listener.changed()).await {
+                    word?;
+                }
+            }
         }
         Ok(())
     }
