@@ -1,0 +1,15 @@
+//! Everything that is promised to the outside, asked of the real binary. One program, so that it
+//! is linked once; one module for each thing that is asked about.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::disallowed_methods, reason = "tests measure time and start tasks of their own")]
+
+mod architecture;
+mod cli;
+mod config;
+mod durability;
+mod harness;
+mod lifecycle;
+mod oidc_relying_party;
+mod oidc_requests;
+mod oidc_sources;
+mod oidc_tokens;
