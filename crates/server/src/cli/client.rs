@@ -15,7 +15,7 @@ const ADD: &str = "\
 Examples:
   ostiary client add directus --name 'My Directus' \\
       --redirect-uri https://cms.example.org/auth/login/ostiary/callback
-  ostiary client add phone --name 'Our app' --public --redirect-uri org.example.app:/callback";
+  ostiary client add desktop --name 'Our program' --public --redirect-uri http://127.0.0.1/callback";
 
 /// What can be done with applications.
 #[derive(Subcommand)]

@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use ostiary_app::directory::{Page, PeopleSort, PeopleState};
 use ostiary_app::{App, NewPerson};
 use ostiary_model::{Folded, User};
@@ -59,6 +59,7 @@ pub(crate) enum UserCommand {
         json: bool,
     },
     /// Set a password; ends everything the person is signed in to
+    #[command(group = ArgGroup::new("source").args(["password_stdin", "password_file"]).required(true))]
     SetPassword {
         /// Sign-in name
         name: String,
@@ -108,9 +109,8 @@ pub(crate) async fn run(app: &Arc<App>, command: UserCommand) -> Result<()> {
         UserCommand::Show { name, json } => show(app, &*find(app, &name)?, json)?,
         UserCommand::SetPassword { name, password } => {
             let user = find(app, &name)?;
-            let Some(password) = password.read()? else {
-                bail!("where the password comes from is missing: --password-stdin or --password-file FILE")
-            };
+            // Clap has seen to it that there is one.
+            let Some(password) = password.read()? else { return Ok(()) };
             app.person_set_password(&ctx, user.id, &password).await?;
             print(&format!("Set the password of {}.\n", user.profile.username));
         }
