@@ -6,8 +6,8 @@
 //! administrator always remains.
 
 use ostiary_model::{
-    ADMIN_GROUP, Action, Actor, Ctx, Generation, Group, GroupId, GroupName, InvalidName, Level, Membership, Profile, Role,
-    Secret, Subject, User, UserId, UserState, may,
+    ADMIN_GROUP, Action, Actor, Ctx, Generation, Group, GroupId, GroupName, InvalidName, Level, Membership, Profile,
+    Role, Secret, Subject, User, UserId, UserState, may,
 };
 use ostiary_store::{Conflict, Error as StoreError, Tx};
 use thiserror::Error;
@@ -81,6 +81,8 @@ impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict(conflict) if conflict != Conflict::Other => Self::Conflict(conflict),
+            // The account was deleted at this moment.
+            StoreError::Orphan => Self::NoSuchPerson,
             other => Self::Trouble(other.into()),
         }
     }
@@ -100,8 +102,7 @@ const LAST_ADMINISTRATOR: AdminError =
     AdminError::Guard("This is the last administrator. Put somebody else into lldap_admin first");
 const OWN_ACCOUNT: AdminError =
     AdminError::Guard("This is your own account. Ask another administrator, so that nobody locks themselves out");
-const BUILT_IN: AdminError =
-    AdminError::Guard("Rights hang from this group, so it can be neither renamed nor deleted");
+const BUILT_IN: AdminError = AdminError::Guard("Rights hang from this group, so it can be neither renamed nor deleted");
 
 impl App {
     /// Adds a person, with a password or without one yet.
@@ -157,7 +158,6 @@ impl App {
         tx.user_raise_generation(id, ctx.now).await?.ok_or(AdminError::NoSuchPerson)?;
         self.notice_password_set(ctx, &mut tx, &user).await?;
         self.commit(ctx, tx).await?;
-        self.guesses_forget(ctx, id).await?;
         self.audit(ctx, "password set", id);
         Ok(())
     }
@@ -188,7 +188,6 @@ impl App {
             return self.unchanged(&mut tx, id).await;
         }
         self.commit(ctx, tx).await?;
-        self.guesses_forget(ctx, id).await?;
         self.audit(ctx, "account enabled", id);
         Ok(())
     }
@@ -221,7 +220,6 @@ impl App {
         let user = tx.user_by_id(id).await?.ok_or(AdminError::NoSuchPerson)?;
         self.notice_factors_reset(ctx, &mut tx, &user).await?;
         self.commit(ctx, tx).await?;
-        self.guesses_forget(ctx, id).await?;
         self.audit(ctx, "second factors reset", id);
         Ok(())
     }
@@ -297,10 +295,9 @@ impl App {
     /// [`AdminError`].
     pub async fn member_add(&self, ctx: &Ctx, user: UserId, group: GroupId) -> Result<bool, AdminError> {
         let mut tx = self.admin_begin(ctx).await?;
-        let added = tx.membership_insert(Membership { user, group }, ctx.now).await.map_err(|error| match error {
-            StoreError::Orphan => AdminError::NoSuchPerson,
-            other => other.into(),
-        })?;
+        tx.user_by_id(user).await?.ok_or(AdminError::NoSuchPerson)?;
+        tx.group_by_id(group).await?.ok_or_else(|| AdminError::NoSuchGroup(group.to_string()))?;
+        let added = tx.membership_insert(Membership { user, group }, ctx.now).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "member added", user);
         Ok(added)
@@ -329,9 +326,7 @@ impl App {
     pub(crate) async fn ensure_built_in_groups(&self, ctx: &Ctx) -> Result<(), Trouble> {
         let mut tx = self.store().begin().await?;
         tx.directory_lock().await?;
-        for name in
-            [ADMIN_GROUP, ostiary_model::PASSWORD_MANAGER_GROUP, ostiary_model::STRICT_READONLY_GROUP]
-        {
+        for name in [ADMIN_GROUP, ostiary_model::PASSWORD_MANAGER_GROUP, ostiary_model::STRICT_READONLY_GROUP] {
             if tx.group_by_name(name).await?.is_none() {
                 tx.group_insert(ctx.id(), &GroupName::from_stored(name.to_owned()), ctx.now).await?;
             }
@@ -340,7 +335,12 @@ impl App {
     }
 
     /// A hash of `password`, when it may be the password of `profile`.
-    pub(crate) async fn new_password(&self, ctx: &Ctx, password: &Secret, profile: &Profile) -> Result<String, AdminError> {
+    pub(crate) async fn new_password(
+        &self,
+        ctx: &Ctx,
+        password: &Secret,
+        profile: &Profile,
+    ) -> Result<String, AdminError> {
         password_fits(password, profile, self.settings().password_policy)?;
         Ok(self.hasher.hash(ctx, password).await?)
     }
@@ -431,8 +431,12 @@ pub(crate) async fn person_insert(ctx: &Ctx, tx: &mut Tx, profile: Profile) -> R
 
 /// The group with this name in any spelling.
 pub(crate) async fn group_named(tx: &mut Tx, name: &str) -> Result<Group, AdminError> {
-    let folded = ostiary_model::Folded::new(name);
-    tx.group_by_name(folded.as_str()).await?.ok_or_else(|| AdminError::NoSuchGroup(name.to_owned()))
+    let unknown = || AdminError::NoSuchGroup(name.to_owned());
+    if name.contains('\0') {
+        // PostgreSQL has no text with a zero byte, and so cannot be asked for one.
+        return Err(unknown());
+    }
+    tx.group_by_name(ostiary_model::Folded::new(name).as_str()).await?.ok_or_else(unknown)
 }
 
 async fn changeable_group(tx: &mut Tx, id: GroupId) -> Result<(), AdminError> {

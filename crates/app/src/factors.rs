@@ -6,6 +6,7 @@
 
 use data_encoding::BASE32_NOPAD;
 use ostiary_model::{AuthMethod, Ctx, Secret, SessionId, Span, User};
+use ostiary_store::Tx;
 use thiserror::Error;
 use totp_rs::{Builder, Totp};
 use uuid::Uuid;
@@ -13,9 +14,10 @@ use zeroize::Zeroizing;
 
 use crate::access::{Visitor, standing};
 use crate::seal::Purpose;
-use crate::sessions::Opening;
+use crate::sessions::{Opened, Opening};
 use crate::sign_in::SignedIn;
-use crate::throttle::{Guess, Suspect, Throttle};
+use crate::throttle::{Counted, Guess, Suspect, Throttle};
+use crate::tokens::TicketKind;
 use crate::{App, Trouble};
 
 /// How long somebody may take to set up an app.
@@ -81,19 +83,21 @@ impl App {
     /// [`CodeError`].
     pub async fn code_check(&self, ctx: &Ctx, visitor: &Visitor, code: &Secret) -> Result<SignedIn, CodeError> {
         let user = &visitor.user;
-        let left = self.code_guess(ctx, user).await?;
+        let counted = self.code_guess(ctx, user).await?;
         let record = self.store().totp(user.id).await?.ok_or(CodeError::NotSetUp)?;
         let secret = self.vault.open(Purpose::Totp, user.id.uuid(), &record.secret_sealed)?;
-        let Some(step) = matching_step(&secret, code, ctx) else { return Err(self.code_wrong(ctx, user, left)) };
+        let Some(step) = matching_step(&secret, code, ctx) else { return Err(self.code_wrong(ctx, user, &counted)) };
         let mut tx = self.store().begin().await?;
+        // In the order that administrators write in, or two of them would wait for each other.
+        tx.directory_lock().await?;
         let user = standing(&mut tx, user.id, visitor.session.generation).await?.ok_or(CodeError::SessionOver)?;
         if !tx.totp_spend(user.id, step, ctx.now).await? {
-            return Err(self.code_wrong(ctx, &user, left));
+            return Err(self.code_wrong(ctx, &user, &counted));
         }
-        let opened = self.session_open(ctx, &mut tx, &user, with_totp(visitor)).await?;
+        let opened = self.session_open_with_totp(ctx, &mut tx, &user, visitor).await?;
         tx.user_signed_in(user.id, ctx.now).await?;
         let signed_in = self.session_opened(ctx, tx, opened).await?;
-        self.guess_was_right(ctx, Guess::Code, &Suspect::User(user.id)).await?;
+        self.guess_was_right(ctx, &counted).await?;
         Ok(signed_in)
     }
 
@@ -108,7 +112,7 @@ impl App {
         let secret = Zeroizing::new(ctx.bytes::<SECRET_BYTES>());
         let sealed = self.vault.seal(ctx, Purpose::TotpCeremony, visitor.user.id.uuid(), secret.as_slice())?;
         let value = [visitor.session.id.uuid().as_bytes().as_slice(), &sealed].concat();
-        let ticket = self.ticket_make(ctx, value, CEREMONY).await?;
+        let ticket = self.ticket_make(ctx, TicketKind::TotpCeremony, value, CEREMONY).await?;
         Ok(self.enrolment(ticket, secret.as_slice(), &visitor.user)?)
     }
 
@@ -117,8 +121,13 @@ impl App {
     ///
     /// # Errors
     /// [`Trouble`].
-    pub async fn totp_resume(&self, ctx: &Ctx, visitor: &Visitor, ticket: &Secret) -> Result<Option<Enrolment>, Trouble> {
-        let value = self.ticket_peek(ctx, ticket).await?;
+    pub async fn totp_resume(
+        &self,
+        ctx: &Ctx,
+        visitor: &Visitor,
+        ticket: &Secret,
+    ) -> Result<Option<Enrolment>, Trouble> {
+        let value = self.ticket_peek(ctx, TicketKind::TotpCeremony, ticket).await?;
         let Some(secret) = self.ceremony_secret(visitor, value)? else { return Ok(None) };
         self.enrolment(ticket.clone(), &secret, &visitor.user).map(Some)
     }
@@ -135,39 +144,66 @@ impl App {
         code: &Secret,
     ) -> Result<SignedIn, CodeError> {
         let user = &visitor.user;
-        let left = self.code_guess(ctx, user).await?;
-        let value = self.ticket_peek(ctx, ticket).await?;
+        let counted = self.code_guess(ctx, user).await?;
+        let value = self.ticket_peek(ctx, TicketKind::TotpCeremony, ticket).await?;
         let secret = self.ceremony_secret(visitor, value)?.ok_or(CodeError::Expired)?;
-        let Some(step) = matching_step(&secret, code, ctx) else { return Err(self.code_wrong(ctx, user, left)) };
-        self.ticket_take(ctx, ticket).await?.ok_or(CodeError::Expired)?;
+        let Some(step) = matching_step(&secret, code, ctx) else { return Err(self.code_wrong(ctx, user, &counted)) };
+        self.ticket_take(ctx, TicketKind::TotpCeremony, ticket).await?.ok_or(CodeError::Expired)?;
         let sealed = self.vault.seal(ctx, Purpose::Totp, user.id.uuid(), &secret)?;
         let mut tx = self.store().begin().await?;
+        tx.directory_lock().await?;
         let user = standing(&mut tx, user.id, visitor.session.generation).await?.ok_or(CodeError::SessionOver)?;
         if !tx.totp_insert(user.id, &sealed, step, ctx.now).await? {
             return Err(CodeError::AlreadySetUp);
         }
-        let opened = self.session_open(ctx, &mut tx, &user, with_totp(visitor)).await?;
+        let opened = self.session_open_with_totp(ctx, &mut tx, &user, visitor).await?;
         tx.user_signed_in(user.id, ctx.now).await?;
         self.notice_factor_added(ctx, &mut tx, &user).await?;
         let signed_in = self.session_opened(ctx, tx, opened).await?;
-        self.guess_was_right(ctx, Guess::Code, &Suspect::User(user.id)).await?;
+        self.guess_was_right(ctx, &counted).await?;
         tracing::info!(target: "audit", request = %ctx.request, user = %user.id, "authenticator app set up");
         Ok(signed_in)
     }
 
-    async fn code_guess(&self, ctx: &Ctx, user: &User) -> Result<u32, CodeError> {
-        match self.guess(ctx, Guess::Code, &Suspect::User(user.id)).await? {
-            Throttle::Go { left } => Ok(left),
+    /// Writes the session of two factors in place of the visitor's. Whoever signed out meanwhile
+    /// stays out.
+    async fn session_open_with_totp(
+        &self,
+        ctx: &Ctx,
+        tx: &mut Tx,
+        user: &User,
+        visitor: &Visitor,
+    ) -> Result<Opened, CodeError> {
+        let replaces = tx.session_delete(visitor.session.id).await?;
+        if replaces.is_empty() {
+            return Err(CodeError::SessionOver);
+        }
+        let opening = Opening {
+            methods: visitor.session.methods.with(AuthMethod::Totp),
+            authenticated_at: visitor.session.authenticated_at,
+            remembered: visitor.session.remembered,
+            replaces,
+        };
+        Ok(self.session_open(ctx, tx, user, opening).await?)
+    }
+
+    async fn code_guess(&self, ctx: &Ctx, user: &User) -> Result<Counted, CodeError> {
+        match self.guess(ctx, Guess::Code, &Suspect::User(user.id, user.generation)).await? {
+            Throttle::Go(counted) => Ok(counted),
             Throttle::Paused => Err(CodeError::Paused { left: self.settings().lockout.window }),
         }
     }
 
-    fn code_wrong(&self, ctx: &Ctx, user: &User, left: u32) -> CodeError {
+    fn code_wrong(&self, ctx: &Ctx, user: &User, counted: &Counted) -> CodeError {
         tracing::info!(target: "audit", request = %ctx.request, user = %user.id, address = ?ctx.address, "code refused");
-        CodeError::Rejected { left }
+        CodeError::Rejected { left: counted.left }
     }
 
-    fn ceremony_secret(&self, visitor: &Visitor, value: Option<Vec<u8>>) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
+    fn ceremony_secret(
+        &self,
+        visitor: &Visitor,
+        value: Option<Vec<u8>>,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
         let Some(value) = value else { return Ok(None) };
         let Some((session, sealed)) = value.split_first_chunk::<SESSION_ID_BYTES>() else { return Ok(None) };
         if SessionId::from(Uuid::from_bytes(*session)) != visitor.session.id {
@@ -187,16 +223,6 @@ impl App {
             .and_then(|totp| totp.to_url())
             .map_err(|_| Trouble::Crypto("the authenticator secret could not be written as an address"))?;
         Ok(Enrolment { ticket, secret: Secret::new(BASE32_NOPAD.encode(secret)), url: Secret::new(url) })
-    }
-}
-
-/// The same sign-in with the second factor proved.
-fn with_totp(visitor: &Visitor) -> Opening {
-    Opening {
-        methods: visitor.session.methods.with(AuthMethod::Totp),
-        authenticated_at: visitor.session.authenticated_at,
-        remembered: visitor.session.remembered,
-        replaces: Some(visitor.session.id),
     }
 }
 

@@ -73,7 +73,7 @@ impl App {
             methods: AuthMethods::default().with(AuthMethod::Password),
             authenticated_at: ctx.now,
             remembered: false,
-            replaces: None,
+            replaces: Vec::new(),
         };
         let opened = self.session_open(ctx, &mut tx, &user, opening).await?;
         let signed_in = self.session_opened(ctx, tx, opened).await?;

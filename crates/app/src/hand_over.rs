@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::access::{Visitor, standing};
 use crate::sign_in::SignedIn;
-use crate::tokens::token_hash;
+use crate::tokens::{TicketKind, token_hash};
 use crate::{App, Trouble};
 
 const TICKET_TTL: Span = Span::from_secs(60);
@@ -35,8 +35,9 @@ impl App {
     pub async fn hand_over_make(&self, ctx: &Ctx, visitor: &Visitor, fingerprint: &str) -> Result<Secret, Trouble> {
         let digest = token_hash(fingerprint);
         let parent = visitor.session.parent.unwrap_or(visitor.session.id);
-        let value = [parent.uuid().as_bytes().as_slice(), visitor.user.id.uuid().as_bytes(), digest.as_bytes()].concat();
-        self.ticket_make(ctx, value, TICKET_TTL).await
+        let value =
+            [parent.uuid().as_bytes().as_slice(), visitor.user.id.uuid().as_bytes(), digest.as_bytes()].concat();
+        self.ticket_make(ctx, TicketKind::HandOver, value, TICKET_TTL).await
     }
 
     /// Takes a ticket. `None` when it is over, was taken, came with another state, or the session
@@ -44,8 +45,13 @@ impl App {
     ///
     /// # Errors
     /// [`Trouble`].
-    pub async fn hand_over_take(&self, ctx: &Ctx, ticket: &Secret, state: &Secret) -> Result<Option<SignedIn>, Trouble> {
-        let Some(value) = self.ticket_take(ctx, ticket).await? else { return Ok(None) };
+    pub async fn hand_over_take(
+        &self,
+        ctx: &Ctx,
+        ticket: &Secret,
+        state: &Secret,
+    ) -> Result<Option<SignedIn>, Trouble> {
+        let Some(value) = self.ticket_take(ctx, TicketKind::HandOver, ticket).await? else { return Ok(None) };
         let Some((parent, rest)) = value.split_first_chunk::<ID_BYTES>() else { return Ok(None) };
         let Some((user, digest)) = rest.split_first_chunk::<ID_BYTES>() else { return Ok(None) };
         let fingerprint = hex(token_hash(state.expose()).as_bytes());

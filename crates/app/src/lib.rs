@@ -45,9 +45,9 @@ pub use exchange::{CodeExchange, ExchangeError, Issued};
 pub use factors::{CodeError, Enrolment};
 pub use grants::{Application, ConsentView, GrantError, Next, UnknownClient};
 pub use hasher::HashParameters;
-pub use ostiary_store::Conflict;
 pub use keys::PublicKey;
 pub use mail::{InvalidMail, MailRoute, MailSettings};
+pub use ostiary_store::Conflict;
 pub use people::WeakPassword;
 pub use seal::{MasterKey, MasterKeyError};
 pub use settings::{LockoutSettings, PasswordPolicy, SessionSettings, Settings, Site, TokenSettings};
@@ -57,6 +57,7 @@ use hasher::Hasher;
 use keys::KeyRing;
 use mail::Mailer;
 use seal::Vault;
+use throttle::Turns;
 
 /// A running Ostiary, without its doors.
 pub struct App {
@@ -66,6 +67,7 @@ pub struct App {
     vault: Vault,
     keys: KeyRing,
     mailer: Mailer,
+    turns: Turns,
     settings: Settings,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -101,6 +103,7 @@ impl App {
             vault,
             mailer: Mailer::new(&settings.mail, &settings.site.org_name)?,
             directory: Directory::load(&store, &Dn::parse_base(&settings.base_dn)?).await?,
+            turns: Turns::default(),
             hasher,
             store,
             settings,

@@ -1,6 +1,6 @@
 //! Opening, replacing and ending sessions.
 
-use ostiary_model::{AuthMethods, Ctx, Session, SessionId, Timestamp, TokenHash, User};
+use ostiary_model::{AuthMethods, Ctx, Session, Timestamp, TokenHash, User};
 use ostiary_store::{NewSession, Tx};
 
 use crate::sign_in::SignedIn;
@@ -16,9 +16,10 @@ pub(crate) struct Opening {
     pub(crate) methods: AuthMethods,
     pub(crate) authenticated_at: Timestamp,
     pub(crate) remembered: bool,
-    /// The session that this one takes the place of: a proof of more changes the cookie, so that
-    /// a planted one is worth nothing (session fixation).
-    pub(crate) replaces: Option<SessionId>,
+    /// The cookies of the session that this one takes the place of, deleted in the same
+    /// transaction: a proof of more changes the cookie, so that a planted one is worth nothing
+    /// (session fixation).
+    pub(crate) replaces: Vec<TokenHash>,
 }
 
 /// A session that is written but not committed, and the cookies that end with it.
@@ -36,10 +37,6 @@ impl App {
         user: &User,
         opening: Opening,
     ) -> Result<Opened, Trouble> {
-        let ended = match opening.replaces {
-            Some(old) => tx.session_delete(old).await?,
-            None => Vec::new(),
-        };
         let settings = self.settings().session;
         let lifetime = if opening.remembered { settings.remembered } else { settings.lifetime };
         let session = Session {
@@ -57,7 +54,7 @@ impl App {
             agent: ctx.agent.as_deref().map(|agent| agent.chars().take(AGENT_MAX).collect()),
         };
         let signed_in = self.session_write(ctx, tx, session).await?;
-        Ok(Opened { signed_in, ended })
+        Ok(Opened { signed_in, ended: opening.replaces })
     }
 
     /// Writes `session` under a new cookie.

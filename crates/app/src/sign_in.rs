@@ -12,11 +12,14 @@ use uuid::Uuid;
 use crate::access::standing;
 use crate::hasher::Verdict;
 use crate::sessions::Opening;
-use crate::throttle::{Guess, Suspect, Throttle};
+use crate::throttle::{Counted, Guess, Suspect, Throttle};
 use crate::{App, Trouble};
 
 /// Longer passwords are nobody's: setting one is refused.
 pub(crate) const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// Longer names are nobody's.
+const MAX_NAME_BYTES: usize = 4096;
 
 /// A new session and the cookie that opens it.
 #[derive(Debug)]
@@ -77,8 +80,14 @@ impl App {
     ///
     /// # Errors
     /// [`SignInError`].
-    pub async fn sign_in(&self, ctx: &Ctx, name: &str, password: &Secret, remember: bool) -> Result<SignedIn, SignInError> {
-        let folded = Folded::new(name);
+    pub async fn sign_in(
+        &self,
+        ctx: &Ctx,
+        name: &str,
+        password: &Secret,
+        remember: bool,
+    ) -> Result<SignedIn, SignInError> {
+        let folded = askable(Folded::new(name));
         let (by_name, by_email) = tokio::join!(self.store().user_by_name(&folded), self.store().user_by_email(&folded));
         let user = by_name?.or(by_email?);
         let user = self.password_check(ctx, user, folded, password).await?;
@@ -86,9 +95,12 @@ impl App {
             methods: AuthMethods::default().with(AuthMethod::Password),
             authenticated_at: ctx.now,
             remembered: remember,
-            replaces: None,
+            replaces: Vec::new(),
         };
         let mut tx = self.store().begin().await?;
+        // The account's row is written below: in the order that administrators write in, or two of
+        // them would wait for each other.
+        tx.directory_lock().await?;
         let Some(user) = standing(&mut tx, user.id, user.generation).await? else {
             return Err(SignInError::Rejected { left: 0 });
         };
@@ -106,7 +118,10 @@ impl App {
     pub async fn bind(&self, ctx: &Ctx, name: &BindName, password: &Secret) -> Result<Bound, SignInError> {
         let (user, folded) = match name {
             BindName::User(id) => (self.store().user_by_id(*id).await?, Folded::new(&id.to_string())),
-            BindName::Unknown(folded) => (self.store().user_by_name(folded).await?, folded.clone()),
+            BindName::Unknown(folded) => {
+                let folded = askable(folded.clone());
+                (self.store().user_by_name(&folded).await?, folded)
+            }
         };
         let user = self.password_check(ctx, user, folded, password).await?;
         let Some(user) = self.standing_now(user.id, user.generation).await? else {
@@ -130,22 +145,18 @@ impl App {
         name: Folded,
         password: &Secret,
     ) -> Result<User, SignInError> {
-        let suspect = user.as_ref().map_or(Suspect::Unknown(name), |user| Suspect::User(user.id));
-        let left = match self.guess(ctx, Guess::Password, &suspect).await? {
-            Throttle::Go { left } => left,
+        let suspect = user.as_ref().map_or(Suspect::Unknown(name), |user| Suspect::User(user.id, user.generation));
+        let counted = match self.guess(ctx, Guess::Password, &suspect).await? {
+            Throttle::Go(counted) => counted,
             Throttle::Paused => {
                 tracing::info!(target: "audit", request = %ctx.request, ?suspect, address = ?ctx.address, "sign-in paused");
                 return Err(SignInError::Paused { left: self.settings().lockout.window });
             }
         };
-        // Nobody has the nil id: an unknown name asks the same question and gets no hash.
-        let id = user.as_ref().map_or_else(|| UserId::from(Uuid::nil()), |user| user.id);
-        let hash = self.store().password_hash(id).await?;
-        let fits = password.expose().len() <= MAX_PASSWORD_BYTES;
-        let verdict = self.hasher.verify(ctx, password, hash.as_deref().filter(|_| fits)).await?;
+        let (verdict, hash) = self.password_verdict(ctx, user.as_ref(), password, &counted).await?;
         match (user, verdict) {
             (Some(user), verdict @ (Verdict::Right | Verdict::RightUpgraded(_))) if !user.state.is_disabled() => {
-                self.guess_was_right(ctx, Guess::Password, &suspect).await?;
+                self.guess_was_right(ctx, &counted).await?;
                 if let (Verdict::RightUpgraded(new), Some(old)) = (verdict, hash) {
                     self.password_upgrade(ctx, user.id, &old, &new).await?;
                 }
@@ -154,7 +165,29 @@ impl App {
             (user, _) => {
                 let closed = user.is_some_and(|user| user.state.is_disabled());
                 tracing::info!(target: "audit", request = %ctx.request, ?suspect, closed, address = ?ctx.address, "sign-in refused");
-                Err(SignInError::Rejected { left })
+                Err(SignInError::Rejected { left: counted.left })
+            }
+        }
+    }
+
+    /// What the hash says of `password`, and the hash. Being too busy to look is nobody's wrong
+    /// guess.
+    async fn password_verdict(
+        &self,
+        ctx: &Ctx,
+        user: Option<&User>,
+        password: &Secret,
+        counted: &Counted,
+    ) -> Result<(Verdict, Option<String>), Trouble> {
+        // Nobody has the nil id: an unknown name asks the same question and gets no hash.
+        let id = user.map_or_else(|| UserId::from(Uuid::nil()), |user| user.id);
+        let hash = self.store().password_hash(id).await?;
+        let fits = password.expose().len() <= MAX_PASSWORD_BYTES;
+        match self.hasher.verify(ctx, password, hash.as_deref().filter(|_| fits)).await {
+            Ok(verdict) => Ok((verdict, hash)),
+            Err(trouble) => {
+                self.guess_not_looked_at(ctx, counted).await?;
+                Err(trouble)
             }
         }
     }
@@ -164,4 +197,12 @@ impl App {
         tx.password_upgrade(user, old, new).await?;
         self.commit(ctx, tx).await
     }
+}
+
+/// The form in which a typed name is looked for and counted. What no account can be called is one
+/// and the same unknown name: it is neither asked of the database, where PostgreSQL has no text
+/// with a zero byte, nor kept as a counter's name.
+fn askable(name: Folded) -> Folded {
+    let is_possible = name.as_str().len() <= MAX_NAME_BYTES && !name.as_str().contains('\0');
+    if is_possible { name } else { Folded::new("") }
 }

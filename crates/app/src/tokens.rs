@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ostiary_model::{Ctx, Secret, Span, TokenHash};
 use ostiary_store::TicketHome;
+use zeroize::Zeroizing;
 
 use crate::{App, Trouble};
 
@@ -31,33 +32,66 @@ pub(crate) fn token_hash(token: &str) -> TokenHash {
     TokenHash::new(bytes)
 }
 
+/// What a ticket is for. One for something else is no ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TicketKind {
+    /// Setting up an authenticator app.
+    TotpCeremony,
+    /// A sign-in on its way from one host to the other.
+    HandOver,
+}
+
+impl TicketKind {
+    /// The fingerprint under which a ticket of this kind is kept.
+    fn hash(self, token: &Secret) -> TokenHash {
+        let kind = match self {
+            Self::TotpCeremony => "totp ceremony",
+            Self::HandOver => "hand-over",
+        };
+        token_hash(&Zeroizing::new(format!("{kind}:{}", token.expose())))
+    }
+}
+
 impl App {
     /// Keeps `value` for `ttl` and gives the token that takes it, once. The token says where it
     /// lives: see [`TicketHome`].
-    pub(crate) async fn ticket_make(&self, ctx: &Ctx, value: Vec<u8>, ttl: Span) -> Result<Secret, Trouble> {
+    pub(crate) async fn ticket_make(
+        &self,
+        ctx: &Ctx,
+        kind: TicketKind,
+        value: Vec<u8>,
+        ttl: Span,
+    ) -> Result<Secret, Trouble> {
         let token = new_token(ctx, home_prefix(TicketHome::Cache));
-        let stored = self
-            .store()
-            .ticket_put(TicketHome::Cache, &token_hash(token.expose()), value.clone(), ctx.now, ttl)
-            .await;
+        let stored = self.store().ticket_put(TicketHome::Cache, &kind.hash(&token), value.clone(), ctx.now, ttl).await;
         if stored.is_ok() {
             return Ok(token);
         }
         let token = new_token(ctx, home_prefix(TicketHome::Database));
-        self.store().ticket_put(TicketHome::Database, &token_hash(token.expose()), value, ctx.now, ttl).await?;
+        self.store().ticket_put(TicketHome::Database, &kind.hash(&token), value, ctx.now, ttl).await?;
         Ok(token)
     }
 
     /// What the ticket holds, left where it is.
-    pub(crate) async fn ticket_peek(&self, ctx: &Ctx, token: &Secret) -> Result<Option<Vec<u8>>, Trouble> {
+    pub(crate) async fn ticket_peek(
+        &self,
+        ctx: &Ctx,
+        kind: TicketKind,
+        token: &Secret,
+    ) -> Result<Option<Vec<u8>>, Trouble> {
         let Some(home) = home_of(token) else { return Ok(None) };
-        Ok(self.store().ticket_peek(home, &token_hash(token.expose()), ctx.now).await?)
+        Ok(self.store().ticket_peek(home, &kind.hash(token), ctx.now).await?)
     }
 
     /// Takes what the ticket holds, once.
-    pub(crate) async fn ticket_take(&self, ctx: &Ctx, token: &Secret) -> Result<Option<Vec<u8>>, Trouble> {
+    pub(crate) async fn ticket_take(
+        &self,
+        ctx: &Ctx,
+        kind: TicketKind,
+        token: &Secret,
+    ) -> Result<Option<Vec<u8>>, Trouble> {
         let Some(home) = home_of(token) else { return Ok(None) };
-        Ok(self.store().ticket_take(home, &token_hash(token.expose()), ctx.now).await?)
+        Ok(self.store().ticket_take(home, &kind.hash(token), ctx.now).await?)
     }
 }
 
