@@ -20,7 +20,7 @@ const STYLE: &str = include_str!("../../../web/mail/mail.css");
 /// How long one attempt may take before another process may try.
 const LEASE: Span = Span::from_mins(2);
 /// Attempts before a mail is given up: with the waits between them about three days.
-const ATTEMPTS: i64 = 16;
+const ATTEMPTS: i64 = 21;
 
 /// How mail leaves.
 #[derive(Debug, Clone)]
@@ -190,8 +190,8 @@ impl Letter<'_> {
         }
         let _ = write!(
             text,
-            "\nIt was not you, and you do not know why?\nTell your administrator at once.\n\n-- \nSent by {} for {}.\nWe never ask for your password by mail.\n",
-            self.host, self.org
+            "\nIt was not you, and you do not know why?\nTell your administrator at once.\n\n-- \nSent for {} by {}.\nWe never ask for your password by mail.\n",
+            self.org, self.host
         );
         text
     }
@@ -210,7 +210,7 @@ impl Letter<'_> {
              <p>Hello <bdi>{hello}</bdi>, this is about your account <bdi><strong>{username}</strong></bdi>.</p>\
              <p>{what}</p>{from}<h2>It was not you, and you do not know why?</h2>\
              <p>Tell your administrator at once.</p></div>\
-             <p class=\"mail-foot\">Sent by {host} for {org}. We never ask for your password by mail.</p></main></body></html>"
+             <p class=\"mail-foot\">Sent for {org} by {host}. We never ask for your password by mail.</p></main></body></html>"
         )
     }
 }
