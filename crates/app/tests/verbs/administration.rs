@@ -213,10 +213,6 @@ async fn names_keep_their_spelling_and_are_taken_in_every_spelling(pair: Pair) {
     refused(&house, "A group has this name", app.group_add(&ctx, "CAFE\u{301}")).await;
     assert_eq!(app.directory().group_by_name(&Folded::new("cafe\u{301}")).unwrap().id, composed.id);
     // One's own name in another spelling is no conflict.
-    let edit = PersonEdit {
-        username: "ŁUKASZ".into(),
-        email: "ŁUKASZ@example.tld".into(),
-        ..PersonEdit::default()
-    };
+    let edit = PersonEdit { username: "ŁUKASZ".into(), email: "ŁUKASZ@example.tld".into(), ..PersonEdit::default() };
     app.person_edit(&ctx, user.id, &edit).await.unwrap();
 }

@@ -8,14 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What hands something out.
-const GRANTS: [&str; 8] = [
-    "session_insert(",
-    "grant_approve(",
-    "access_token_insert(",
-    "refresh_token_insert(",
-    "refresh_token_rotate(",
+/// What hands something out: a write to the store, a signature, words about a person, a proved
+/// identity.
+const GRANTS: [&str; 9] = [
+    "tx.session_insert(",
+    "tx.grant_approve(",
+    "tx.access_token_insert(",
+    "tx.refresh_token_insert(",
+    "tx.refresh_token_rotate(",
     "jws::sign(",
+    "self.person_claims(",
     "Bound {",
     "Visitor {",
 ];
@@ -132,9 +134,9 @@ fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
 
 /// Where a name stands on its own, not as the end of a longer one.
 fn first(body: &str, wanted: &str) -> Option<usize> {
-    body.match_indices(wanted).map(|(at, _)| at).find(|at| {
-        !body[..*at].chars().next_back().is_some_and(|before| before.is_alphanumeric() || before == '_')
-    })
+    body.match_indices(wanted)
+        .map(|(at, _)| at)
+        .find(|at| !body[..*at].chars().next_back().is_some_and(|before| before.is_alphanumeric() || before == '_'))
 }
 
 /// The doors, and the public functions that grant without asking.
@@ -177,7 +179,8 @@ fn a_door_that_does_not_ask_is_found() {
     let mut functions = functions();
     let code = |is_public, body: &str| Function { file: "new.rs".into(), is_public, body: bare(body) };
     functions.insert("through".into(), code(false, "{ let a = '{'; tx.session_insert(&new).await?; }"));
-    functions.insert("new_door".into(), code(true, "{ // standing(\n self.through(\"standing(\").await; standing(tx); }"));
+    functions
+        .insert("new_door".into(), code(true, "{ // standing(\n self.through(\"standing(\").await; standing(tx); }"));
     functions.insert("honest".into(), code(true, "{ standing(&mut tx, a, b).await?; self.through(x).await }"));
     functions.insert("notstanding".into(), code(true, "{ understanding(tx); Bound { user } }"));
     let (doors, unasked) = judge(&functions);
@@ -189,10 +192,18 @@ fn a_door_that_does_not_ask_is_found() {
 #[test]
 fn every_verb_has_a_test() {
     const HERE: [&str; 8] = [
-        "access.rs", "admin.rs", "factors.rs", "first_admin.rs", "hand_over.rs", "mail.rs", "sessions.rs", "sign_in.rs",
+        "access.rs",
+        "admin.rs",
+        "factors.rs",
+        "first_admin.rs",
+        "hand_over.rs",
+        "mail.rs",
+        "sessions.rs",
+        "sign_in.rs",
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let tests: String = sources(&root.join("tests/verbs")).iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let tests: String =
+        sources(&root.join("tests/verbs")).iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let mut verbs = 0;
     for file in HERE {
         let code = bare(&std::fs::read_to_string(root.join("src").join(file)).unwrap());

@@ -118,7 +118,8 @@ async fn of_many_confirmations_at_once_one_wins(pair: Pair) {
     let (visitor, enrolment, authenticator) = begin(&house, &ada).await;
     let mut tries = JoinSet::new();
     for _ in 0..20 {
-        let (app, ctx, visitor, ticket) = (Arc::clone(&house.app), house.ctx(), visitor.clone(), enrolment.ticket.clone());
+        let (app, ctx, visitor, ticket) =
+            (Arc::clone(&house.app), house.ctx(), visitor.clone(), enrolment.ticket.clone());
         let code = authenticator.code(house.now());
         tries.spawn(async move { app.totp_confirm(&ctx, &visitor, &ticket, &code).await });
     }

@@ -40,8 +40,7 @@ async fn the_link_makes_one_administrator(pair: Pair) {
         assert!(is_in_force(&house, &link).await, "looking at the page does not use it up");
     }
     let new = new_person("bjork");
-    let signed_in =
-        house.app.first_administrator_create(&house.ctx(), &link, &new, &password()).await.unwrap();
+    let signed_in = house.app.first_administrator_create(&house.ctx(), &link, &new, &password()).await.unwrap();
     assert_eq!(signed_in.session.methods.level(), Level::OneFactor, "the second step comes next");
     let visitor = house.visitor(&signed_in).await;
     assert_eq!(visitor.role, Role::Admin);

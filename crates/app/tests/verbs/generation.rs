@@ -118,12 +118,9 @@ impl Held {
 
     /// Everything that asks the directory in memory.
     async fn shows_nothing(&self, house: &House, why: &str) {
-        for (what, session) in [
-            ("half", &self.half),
-            ("whole", &self.whole),
-            ("panel", &self.panel),
-            ("plain", &self.plain_signed_in),
-        ] {
+        for (what, session) in
+            [("half", &self.half), ("whole", &self.whole), ("panel", &self.panel), ("plain", &self.plain_signed_in)]
+        {
             assert!(!house.holds(session).await, "{why}: the session {what}");
         }
         assert!(house.app.bound(self.guarded.id, self.generation).is_none(), "{why}: the bind identity");

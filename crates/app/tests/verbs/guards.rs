@@ -49,7 +49,8 @@ async fn nobody_locks_themselves_out(pair: Pair) {
 async fn one_administrator_remains(pair: Pair) {
     let house = House::new(pair).await;
     let admins = house.group("lldap_admin").await;
-    let (last, closed) = (house.person_in("last", &["lldap_admin"]).await, house.person_in("closed", &["lldap_admin"]).await);
+    let (last, closed) =
+        (house.person_in("last", &["lldap_admin"]).await, house.person_in("closed", &["lldap_admin"]).await);
     house.app.person_disable(&house.cli(), closed.id).await.unwrap();
     let (app, ctx) = (&house.app, house.app.ctx(Actor::Server));
     let before = house.tables().await;

@@ -60,7 +60,9 @@ impl House {
     pub(crate) async fn with(pair: Pair, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (url, cache, redis) = match pair {
-            Pair::Embedded => (format!("sqlite:{}", folder.path().join("test.db").display()), "memory:".to_owned(), None),
+            Pair::Embedded => {
+                (format!("sqlite:{}", folder.path().join("test.db").display()), "memory:".to_owned(), None)
+            }
             Pair::Servers => {
                 let redis = RedisDatabase::take(&setting("OSTIARY_TEST_REDIS"));
                 (fresh_postgres().await, redis.url(), Some(redis))
@@ -171,10 +173,11 @@ impl House {
     /// Signs in and sets up an authenticator app: a session of two factors.
     pub(crate) async fn enrolled(&self, person: &Person) -> (SignedIn, Authenticator) {
         let visitor = self.visitor(&self.signed_in(person).await).await;
-        let enrolment = self.app.totp_begin(&self.ctx(), &visitor).await.unwrap();
+        let ctx = self.acting(&visitor.session);
+        let enrolment = self.app.totp_begin(&ctx, &visitor).await.unwrap();
         let authenticator = Authenticator::of(&enrolment.secret);
         let code = authenticator.code(self.now());
-        let signed_in = self.app.totp_confirm(&self.ctx(), &visitor, &enrolment.ticket, &code).await.unwrap();
+        let signed_in = self.app.totp_confirm(&ctx, &visitor, &enrolment.ticket, &code).await.unwrap();
         (signed_in, authenticator)
     }
 
@@ -258,8 +261,9 @@ fn settings(folder: &Path) -> Settings {
 }
 
 fn setting(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `bash tests/run rust`, which starts the server"))
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run the tests with `bash tests/run rust`, which starts the server")
+    })
 }
 
 /// A new database on the test server.

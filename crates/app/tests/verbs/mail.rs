@@ -131,7 +131,8 @@ async fn what_is_not_taken_now_is_tried_again(pair: Pair) {
     let house = House::new(pair).await;
     let server = MailServer::start(Mood::Busy).await;
     let app = over_smtp(&house, &server).await;
-    let nowhere = house.another_with(|settings| settings.mail.route = MailRoute::Smtp("smtp://127.0.0.1:1".into())).await;
+    let nowhere =
+        house.another_with(|settings| settings.mail.route = MailRoute::Smtp("smtp://127.0.0.1:1".into())).await;
     notice(&house, "ada").await;
     assert_eq!(deliver(&nowhere).await, 1, "a server that is not there");
     for mood in [Mood::Busy, Mood::Gone] {
@@ -164,7 +165,8 @@ async fn what_is_refused_for_good_is_given_up(pair: Pair) {
 
 async fn after_three_days_it_is_given_up(pair: Pair) {
     let house = House::new(pair).await;
-    let nowhere = house.another_with(|settings| settings.mail.route = MailRoute::Smtp("smtp://127.0.0.1:1".into())).await;
+    let nowhere =
+        house.another_with(|settings| settings.mail.route = MailRoute::Smtp("smtp://127.0.0.1:1".into())).await;
     notice(&house, "ada").await;
     let begun = house.now();
     let mut last = begun;
@@ -179,7 +181,11 @@ async fn after_three_days_it_is_given_up(pair: Pair) {
         assert!(house.now().since(begun) < Span::from_days(5), "never given up");
     }
     let tried_for = last.since(begun);
-    assert!(tried_for > Span::from_hours(60) && tried_for < Span::from_hours(84), "tried for {} s", tried_for.as_secs());
+    assert!(
+        tried_for > Span::from_hours(60) && tried_for < Span::from_hours(84),
+        "tried for {} s",
+        tried_for.as_secs()
+    );
     assert!((10..40).contains(&attempts), "{attempts} attempts");
 }
 

@@ -36,7 +36,14 @@ impl RedisDatabase {
             number = (number + 1) % count;
             ask(&mut connection, &["SELECT", &number.to_string()]);
             if ask(&mut connection, &["SET", LOCK, "1", "NX", "EX", LOCK_SECONDS]) == ["OK"] {
-                ask(&mut connection, &["EVAL", "for _, key in ipairs(redis.call('KEYS', 'ostiary:*')) do redis.call('DEL', key) end return 'done'", "0"]);
+                ask(
+                    &mut connection,
+                    &[
+                        "EVAL",
+                        "for _, key in ipairs(redis.call('KEYS', 'ostiary:*')) do redis.call('DEL', key) end return 'done'",
+                        "0",
+                    ],
+                );
                 return Self { server, number, connection: Mutex::new(connection) };
             }
             std::thread::sleep(Duration::from_millis(10));

@@ -23,26 +23,42 @@ async fn sqlite(path: &str) -> String {
         .unwrap();
     let mut all = String::new();
     for table in tables {
-        let columns: Vec<String> =
-            sqlx::query_scalar("SELECT name FROM pragma_table_info($1) ORDER BY cid").bind(&table).fetch_all(&mut database).await.unwrap();
+        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info($1) ORDER BY cid")
+            .bind(&table)
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
         let row = columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>().join(" || ',' || ");
-        rows(&mut all, &table, sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT {row} AS line FROM {table} ORDER BY 1")))
-            .fetch_all(&mut database).await.unwrap());
+        rows(
+            &mut all,
+            &table,
+            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT {row} AS line FROM {table} ORDER BY 1")))
+                .fetch_all(&mut database)
+                .await
+                .unwrap(),
+        );
     }
     all
 }
 
 async fn postgres(url: &str) -> String {
     let mut database = PgConnection::connect(url).await.unwrap();
-    let tables: Vec<String> =
-        sqlx::query_scalar("SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1")
-            .fetch_all(&mut database)
-            .await
-            .unwrap();
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
+    )
+    .fetch_all(&mut database)
+    .await
+    .unwrap();
     let mut all = String::new();
     for table in tables {
-        rows(&mut all, &table, sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT t::text FROM {table} t ORDER BY 1")))
-            .fetch_all(&mut database).await.unwrap());
+        rows(
+            &mut all,
+            &table,
+            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT t::text FROM {table} t ORDER BY 1")))
+                .fetch_all(&mut database)
+                .await
+                .unwrap(),
+        );
     }
     all
 }

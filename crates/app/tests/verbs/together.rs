@@ -54,7 +54,8 @@ async fn many_people_sign_in_at_once(pair: Pair) {
         let (app, ctx) = (Arc::clone(&house.app), house.from(&format!("198.51.100.{number}")));
         let code = authenticator.code(house.now() + Span::from_secs(30));
         work.spawn(async move {
-            let signed_in = app.sign_in(&ctx, &person.name, &person.password, false).await.map_err(|e| e.to_string())?;
+            let signed_in =
+                app.sign_in(&ctx, &person.name, &person.password, false).await.map_err(|e| e.to_string())?;
             let visitor = app.session(&ctx, signed_in.token.expose()).await.map_err(|e| e.to_string())?;
             let visitor = visitor.ok_or("the session does not hold")?;
             app.code_check(&ctx, &visitor, &code).await.map(drop).map_err(|e| e.to_string())
