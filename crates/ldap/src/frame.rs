@@ -158,7 +158,7 @@ impl Frame {
     #[must_use]
     pub(crate) fn decode(mut self) -> Option<LdapMsg> {
         if self.operation == Operation::Search {
-            blank_search(&mut self.bytes);
+            prepare_search(&mut self.bytes)?;
         }
         let mut codec = LdapCodec::new(Some(self.bytes.len()), None);
         // The decoder traces raw elements, passwords among them: nothing of it reaches the log.
@@ -214,19 +214,24 @@ fn critical_controls(bytes: &[u8]) -> Result<Vec<String>, Malformed> {
     Ok(critical)
 }
 
-/// Finds the filter of a search and blanks in it what is no UTF-8.
-fn blank_search(message: &mut [u8]) {
-    let Some(content) = content_mut(message) else { return };
-    let Some((_, operation)) = split_mut(content) else { return };
-    let Some(mut fields) = content_mut(operation) else { return };
-    // Base, scope, aliases, two limits, types only.
+/// Blanks in the filter of a search what is no UTF-8. `None` when the request is no search, or a
+/// limit is out of its range, which the decoder would misread.
+fn prepare_search(message: &mut [u8]) -> Option<()> {
+    let (_, operation) = split_mut(content_mut(message)?)?;
+    let mut fields = content_mut(operation)?;
+    // Base, scope, aliases, size limit, time limit, types only.
     for _ in 0..6 {
-        let Some((_, rest)) = split_mut(fields) else { return };
+        let (field, rest) = split_mut(fields)?;
+        let (tag, content, _) = Element::split(field).ok()?;
+        let is_in_range = content.len() <= 4 && content.first().is_some_and(|first| first & 0x80 == 0);
+        if tag == INTEGER && !is_in_range {
+            return None;
+        }
         fields = rest;
     }
-    if let Some((filter, _)) = split_mut(fields) {
-        blank_filter(filter);
-    }
+    let (filter, _) = split_mut(fields)?;
+    blank_filter(filter);
+    Some(())
 }
 
 /// The recursion is as deep as [`check`] allowed.

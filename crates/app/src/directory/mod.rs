@@ -26,6 +26,9 @@ pub use self::search::{Cursor, NoSuchObject, Query, Scope};
 pub use self::state::Target;
 pub use self::view::{Reader, View};
 
+/// So many changes are not followed one by one.
+const MANY: usize = 1000;
+
 /// How many people and groups there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
@@ -64,10 +67,11 @@ impl Directory {
             let seq = self.read().seq;
             match store.directory_changes(seq).await? {
                 Some(changes) if changes.is_empty() => return Ok(()),
-                Some(changes) => self.apply(store, &changes).await?,
-                None => {
+                Some(changes) if changes.len() < MANY => self.apply(store, &changes).await?,
+                // Too far behind to follow, or so far that reading everything at once is quicker.
+                _ => {
                     let state = State::new(store.directory_snapshot().await?);
-                    tracing::info!(seq = state.seq, "directory loaded again: too many changes to follow");
+                    tracing::info!(seq = state.seq, "directory loaded again");
                     self.write(|old| *old = state);
                 }
             }
