@@ -49,6 +49,18 @@ async fn a_configuration_without_mistakes_is_told_too() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_file_that_comes_with_the_compose_file_has_no_mistakes() -> Result<()> {
+    let text = std::fs::read_to_string(ostiary_tests::repository().join("deploy/ostiary.toml"))?;
+    let ostiary = Setup::on(Pair::Embedded).prepare().await?;
+    let secret = ostiary.folder().join("secret");
+    std::fs::write(&secret, "0123456789abcdef0123456789abcdef")?;
+    let text = text.replace("/run/secrets/directus_client", &secret.display().to_string());
+    std::fs::write(ostiary.folder().join("ostiary.toml"), text)?;
+    assert_eq!(ostiary.cli(&["check"]).await?, "The configuration has no mistakes.\n");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_file_that_is_named_must_be_there() -> Result<()> {
     let ostiary = with_file("").await?;
     let told = ostiary.try_cli(&["--config", "elsewhere.toml", "check"], "").await?;
