@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2030,SC2031
 # Node and the packages that drive the browser. Sourced after common.sh.
 #
 #   node_install    Node 22 (Directus asks for it), from npm unless that very version is there
