@@ -95,7 +95,7 @@ pub(crate) async fn show(keeper: Keeper, Path(name): Path, Query(asked): Query<A
 pub(super) fn about(group: &Group) -> &'static str {
     match group.name.as_str() {
         ostiary_model::ADMIN_GROUP => "Administers everything, with two steps",
-        ostiary_model::PASSWORD_MANAGER_GROUP => "Sets passwords of people who are not administrators",
+        ostiary_model::PASSWORD_MANAGER_GROUP => "For programs that set passwords; there is no such way in yet",
         ostiary_model::STRICT_READONLY_GROUP => "Reads the whole directory, for service accounts",
         _ => "",
     }

@@ -17,12 +17,11 @@ pub(crate) struct Brought {
 /// Takes the ticket, with the state that this browser kept, and opens the session here.
 pub(crate) async fn take(door: Door, Query(brought): Query<Brought>) -> Result<Response, Problem> {
     let path: LocalPath = brought.path.parse().map_err(|_| Problem::not_found())?;
-    let Some((state, _)) = door.arrival.cookies.get(Jar::HandOver).and_then(|kept| kept.split_once('.')) else {
-        return Err(not_this_browser(&path));
-    };
+    // A browser without a state takes the ticket as well, so that nobody can use it after it.
+    let kept = door.arrival.cookies.get(Jar::HandOver).and_then(|kept| kept.split_once('.'));
+    let state = Secret::new(kept.map(|(state, _)| state.to_owned()).unwrap_or_default());
 
-    let taken =
-        door.app.hand_over_take(&door.ctx, &Secret::new(brought.ticket), &Secret::new(state.to_owned())).await?;
+    let taken = door.app.hand_over_take(&door.ctx, &Secret::new(brought.ticket), &state).await?;
 
     let signed_in = taken.ok_or_else(|| not_this_browser(&path))?;
     let response = door.signed_in(see_other(path.as_str()), &signed_in);

@@ -52,6 +52,10 @@ pub(crate) async fn show(door: Door, Query(query): Query<ErrandQuery>) -> Result
 
     match door.app.totp_begin(&door.ctx, visitor).await {
         Ok(enrolment) => Ok(frame::ok(&door, &page(&door, &errand, &enrolment).await?)),
+        Err(CodeError::SignInAgain) => {
+            door.app.sign_out(&door.ctx, &visitor.session).await?;
+            Ok(door.signed_out(see_other(&errand.at(SIGN_IN))))
+        }
         Err(error) => elsewhere(&errand, error),
     }
 }
