@@ -32,12 +32,15 @@ pub(crate) fn data_folder(folder: &Path) -> Result<()> {
     fs::write(&probe, "").and_then(|()| fs::remove_file(&probe)).with_context(|| {
         format!("the data folder {shown} cannot be written; give it to the user that runs Ostiary, or {REMEDY}")
     })?;
-    let mode =
-        fs::metadata(folder).with_context(|| format!("the data folder {shown} cannot be read"))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        tracing::warn!("the data folder {shown} is open to others (mode {:04o}); chmod 700 closes it", mode & 0o7777);
-    }
     Ok(())
+}
+
+/// Says so in the log when others may look into the data folder.
+pub(crate) fn warn_of_readers(folder: &Path) {
+    let mode = fs::metadata(folder).map_or(OWNER_ONLY, |data| data.permissions().mode() & 0o7777);
+    if mode & 0o077 != 0 {
+        tracing::warn!("the data folder {0} is open to others (mode {mode:04o}): chmod 700 {0}", folder.display());
+    }
 }
 
 /// Opens database and cache and brings the schema up to date.

@@ -101,6 +101,7 @@ mod tests {
     #[test]
     fn a_key_is_made_once_and_kept_from_others() {
         let folder = folder("once");
+        fs::write(folder.join(format!("{NAME}.{}", std::process::id())), "half a k").unwrap();
         let first = keep(&folder, &SystemEntropy).unwrap();
         assert!(first.made_now().is_some());
         let second = keep(&folder, &SystemEntropy).unwrap();

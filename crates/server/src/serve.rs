@@ -36,6 +36,7 @@ async fn serve(config: Config, begun: Instant) -> Result<()> {
     let (http_at, ldap_at) = (addresses(&http)?, addresses(&ldap)?);
 
     let app = house::open(&config, http_at.first().map_or(0, SocketAddr::port)).await?;
+    house::warn_of_readers(&config.data_dir);
     let ctx = app.ctx(Actor::Server);
     doors::sync_clients(&app, &ctx, &config.clients).await?;
     let link = app.first_administrator_link(&ctx).await?;

@@ -135,6 +135,7 @@ pub(crate) const SECTIONS: &[Section] = &[
             "per_account" lockout.per_account: "Failures for one account from anywhere.";
             "per_address" lockout.per_address: "Failures from one address (IPv6: one /64) for any account.";
             "window" lockout.window: "How long failures count, and so how long a pause lasts at most.";
+            "shared_addresses" lockout.shared_addresses: "Addresses or ranges that many people come from, such as an application that binds over LDAP as\nits users. There is no count for the address there.";
         },
     },
     Section {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ostiary_app::MailRoute;
-use ostiary_model::{Network, Span};
+use ostiary_model::{Network, Secret, Span};
 use ostiary_store::{CacheUrl, DatabaseUrl, Engine};
 use url::Url;
 
@@ -276,7 +276,7 @@ impl Setting for MailRoute {
         match address.split_once(':') {
             Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(PathBuf::from(path))),
             Some(("smtp" | "smtps", _)) if Url::parse(address).is_ok_and(|url| url.has_host()) => {
-                Ok(Self::Smtp(address.to_owned()))
+                Ok(Self::Smtp(Secret::new(address.to_owned())))
             }
             _ => Err(ALLOWED.to_owned()),
         }

@@ -146,7 +146,7 @@ impl Config {
             site: self.site(port)?,
             base_dn: self.base_dn(),
             hash: self.hash,
-            lockout: self.lockout,
+            lockout: self.lockout.clone(),
             session: self.session,
             password_policy: self.password_policy,
             tokens: self.tokens,
