@@ -29,14 +29,14 @@ async fn populate(house: &House) -> Result<()> {
     let store = Store::open(&DatabaseUrl::parse(&url)?, &CacheUrl::parse("memory:")?, now).await?;
     let mut tx = store.begin().await?;
     for number in 0..GROUPS {
-        let id = GroupId::from(Uuid::from_u128(2 << 100 | number));
+        let id = GroupId::from(Uuid::from_u128((2 << 100) + number));
         tx.group_insert(id, &GroupName::from_stored(format!("group{number:02}")), now).await?;
     }
     for number in 0..PEOPLE {
         let user = person(number, now);
         tx.user_insert(&user).await?;
         for step in 0..3 {
-            let group = GroupId::from(Uuid::from_u128(2 << 100 | (number + step * 7) % GROUPS));
+            let group = GroupId::from(Uuid::from_u128((2 << 100) + (number + step * 7) % GROUPS));
             tx.membership_insert(Membership { user: user.id, group }, now).await?;
         }
     }
@@ -47,8 +47,8 @@ async fn populate(house: &House) -> Result<()> {
 
 fn person(number: u128, now: Timestamp) -> User {
     User {
-        id: UserId::from(Uuid::from_u128(1 << 100 | number)),
-        subject: Subject::from(Uuid::from_u128(3 << 100 | number)),
+        id: UserId::from(Uuid::from_u128((1 << 100) + number)),
+        subject: Subject::from(Uuid::from_u128((3 << 100) + number)),
         profile: Profile {
             username: Username::from_stored(format!("user{number:04}")),
             email: Email::from_stored(format!("user{number:04}@example.tld")),
