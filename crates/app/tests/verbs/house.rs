@@ -13,6 +13,7 @@ use ostiary_model::{Actor, Clock, Ctx, Entropy, Folded, GroupId, Secret, Session
 use ostiary_store::{CacheUrl, DatabaseUrl, Store};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 use crate::authenticator::Authenticator;
 use crate::redis::RedisDatabase;
@@ -40,6 +41,7 @@ pub(crate) struct House {
     cache: CacheUrl,
     redis: Option<RedisDatabase>,
     key: String,
+    pub(crate) looking: Mutex<Option<PgConnection>>,
     folder: TempDir,
 }
 
@@ -58,6 +60,15 @@ impl House {
 
     /// A house whose settings were changed before it opened.
     pub(crate) async fn with(pair: Pair, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::build(pair, None, change).await
+    }
+
+    /// A house whose cache cannot be reached.
+    pub(crate) async fn without_cache(pair: Pair) -> Self {
+        Self::build(pair, Some("redis://127.0.0.1:1/0"), |_| {}).await
+    }
+
+    async fn build(pair: Pair, other_cache: Option<&str>, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (url, cache, redis) = match pair {
             Pair::Embedded => {
@@ -73,9 +84,9 @@ impl House {
         let clock = Arc::new(TestClock(AtomicI64::new(BEGIN.as_micros())));
         let key = MasterKey::generate(&Mixer::new()).to_text().to_string();
         let database = DatabaseUrl::parse(&url).unwrap();
-        let cache = CacheUrl::parse(&cache).unwrap();
+        let cache = CacheUrl::parse(other_cache.unwrap_or(&cache)).unwrap();
         let app = open(&database, &cache, &settings, &key, &clock).await.unwrap();
-        Self { app, settings, url, clock, database, cache, redis, key, folder }
+        Self { app, settings, url, clock, database, cache, redis, key, looking: Mutex::default(), folder }
     }
 
     /// Another process on the same database, with the same settings and master key.

@@ -17,6 +17,12 @@ mod guards;
 mod hand_over;
 mod house;
 mod mail;
+mod oidc_claims;
+mod oidc_clients;
+mod oidc_codes;
+mod oidc_grants;
+mod oidc_party;
+mod oidc_refresh;
 mod redis;
 mod rights;
 mod seal;
@@ -26,6 +32,7 @@ mod smtp;
 mod tables;
 mod throttle;
 mod together;
+mod without_cache;
 
 pub(crate) use house::{House, Pair, Person, secret};
 

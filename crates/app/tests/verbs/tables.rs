@@ -10,7 +10,13 @@ impl House {
     pub(crate) async fn tables(&self) -> String {
         match self.url.strip_prefix("sqlite:") {
             Some(path) => sqlite(path).await,
-            None => postgres(&self.url).await,
+            None => {
+                let mut looking = self.looking.lock().await;
+                if looking.is_none() {
+                    *looking = Some(PgConnection::connect(&self.url).await.unwrap());
+                }
+                postgres(looking.as_mut().unwrap()).await
+            }
         }
     }
 }
@@ -41,12 +47,11 @@ async fn sqlite(path: &str) -> String {
     all
 }
 
-async fn postgres(url: &str) -> String {
-    let mut database = PgConnection::connect(url).await.unwrap();
+async fn postgres(database: &mut PgConnection) -> String {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
     )
-    .fetch_all(&mut database)
+    .fetch_all(&mut *database)
     .await
     .unwrap();
     let mut all = String::new();
@@ -55,7 +60,7 @@ async fn postgres(url: &str) -> String {
             &mut all,
             &table,
             sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT t::text FROM {table} t ORDER BY 1")))
-                .fetch_all(&mut database)
+                .fetch_all(&mut *database)
                 .await
                 .unwrap(),
         );
