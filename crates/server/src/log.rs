@@ -24,10 +24,8 @@ pub(crate) fn start_for_command(format: LogFormat) {
 
 /// Does nothing when it was begun before.
 fn begin(level: Level, audit: Level, format: LogFormat) {
-    let targets = Targets::new()
-        .with_default(level.min(Level::WARN))
-        .with_target("ostiary", level)
-        .with_target("audit", audit);
+    let targets =
+        Targets::new().with_default(level.min(Level::WARN)).with_target("ostiary", level).with_target("audit", audit);
     let layer = fmt::layer().with_writer(io::stderr);
     let layer = match format {
         LogFormat::Text => layer.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),

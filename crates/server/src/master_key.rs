@@ -70,6 +70,11 @@ fn read(path: &Path) -> Result<MasterKey> {
 fn make(path: &Path, entropy: &dyn Entropy) -> Result<bool> {
     let written = || format!("the master key {} cannot be written", path.display());
     let draft = path.with_extension(format!("key.{}", std::process::id()));
+    // Left over by a start that was cut off. In containers every start has the same process id.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(written),
+        Ok(()) | Err(_) => {}
+    }
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&draft).with_context(written)?;
     file.write_all(MasterKey::generate(entropy).to_text().as_bytes()).with_context(written)?;

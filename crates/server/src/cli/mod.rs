@@ -18,7 +18,7 @@ use ostiary_app::App;
 use ostiary_model::Actor;
 use ostiary_store::MIGRATIONS;
 
-use crate::config::{self, Config, LogFormat, LogLevel};
+use crate::config::{self, Config, LogFormat};
 use crate::{house, log};
 
 pub(crate) use secret_input::PasswordInput;
@@ -107,7 +107,7 @@ pub(crate) fn check(config: &Config, example: bool) -> Result<()> {
 /// # Errors
 /// When the database cannot be opened or is of a newer release.
 pub(crate) fn migrate(config: &Config) -> Result<()> {
-    log::start(LogLevel::Warn, LogFormat::Text);
+    log::start_for_command(LogFormat::Text);
     small_runtime()?.block_on(async {
         house::data_folder(&config.data_dir)?;
         house::store(config).await?.close().await;
@@ -122,7 +122,7 @@ pub(crate) fn migrate(config: &Config) -> Result<()> {
 /// # Errors
 /// When it cannot be opened, and what the command says.
 pub(crate) fn with_house(config: &Config, command: impl AsyncFnOnce(Arc<App>) -> Result<()>) -> Result<()> {
-    log::start(LogLevel::Warn, LogFormat::Text);
+    log::start_for_command(LogFormat::Text);
     if !config.data_dir.is_dir() {
         bail!(
             "there is no data folder {}; start the server once, or name the right one with [server] data_dir or OSTIARY_SERVER__DATA_DIR",
