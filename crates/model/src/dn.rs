@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(Dn::parse(&format!("cn={}", "x".repeat(MAX_BYTES))), Err(InvalidDn::TooLong));
         assert!(Dn::parse(&vec!["a=b"; MAX_RDNS].join(",")).is_ok());
         assert_eq!(Dn::parse(&vec!["a=b"; MAX_RDNS + 1].join(",")), Err(InvalidDn::TooLong));
-        assert_eq!(Dn::parse(["a=b"; MAX_PARTS + 1].join("+")), Err(InvalidDn::TooLong));
+        assert_eq!(Dn::parse(&["a=b"; MAX_PARTS + 1].join("+")), Err(InvalidDn::TooLong));
     }
 
     #[test]
