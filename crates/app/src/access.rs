@@ -3,7 +3,8 @@
 //! Two questions with one meaning. [`standing`] asks the row in the database, inside the
 //! transaction that hands something out. [`App::bound`] asks the directory in memory and is for
 //! doors that only show something; it hears of a change as soon as it is committed here, and
-//! within a second when another process committed it.
+//! within a second when another process committed it (as long as the database can be reached).
+//! Pages hear of it at once: [`App::session`] looks for changes first.
 
 use std::sync::Arc;
 
@@ -73,12 +74,17 @@ impl App {
         if self.is_idle(&session, ctx.now) {
             return Ok(None);
         }
+        // Cheap, one number: what another process has committed holds from the next request on.
+        self.directory().catch_up(self.store()).await?;
         let Some((user, role)) = self.bound(session.user, session.generation) else { return Ok(None) };
-        self.store().session_seen(&token, &session, ctx.now).await?;
+        // A note for later. That it could not be made is no reason to turn anybody away.
+        if let Err(error) = self.store().session_seen(&token, &session, ctx.now).await {
+            tracing::warn!(%error, "the use of a session could not be noted");
+        }
         Ok(Some(Visitor { session, user, role }))
     }
 
-    fn is_idle(&self, session: &Session, now: Timestamp) -> bool {
+    pub(crate) fn is_idle(&self, session: &Session, now: Timestamp) -> bool {
         !session.remembered && now.since(session.seen_at) > self.settings().session.idle
     }
 }

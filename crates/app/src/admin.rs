@@ -7,9 +7,9 @@
 
 use ostiary_model::{
     ADMIN_GROUP, Action, Actor, Ctx, Generation, Group, GroupId, GroupName, InvalidName, Level, Membership, Profile,
-    Role, Secret, Subject, User, UserId, UserState, may,
+    Role, Secret, Session, Subject, User, UserId, UserState, may,
 };
-use ostiary_store::{Conflict, Error as StoreError, Tx};
+use ostiary_store::{Conflict, Error as StoreError, InvitationKind, Tx};
 use thiserror::Error;
 
 use crate::access::standing;
@@ -125,6 +125,7 @@ impl App {
             let group = group_named(&mut tx, name).await?;
             tx.membership_insert(Membership { user: user.id, group: group.id }, ctx.now).await?;
         }
+        withdraw_link(&mut tx).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "person added", user.id);
         self.directory().user(user.id).map(|user| (*user).clone()).ok_or(AdminError::NoSuchPerson)
@@ -242,7 +243,8 @@ impl App {
     /// [`Trouble`].
     pub async fn person_session_count(&self, ctx: &Ctx, user: &User) -> Result<usize, Trouble> {
         let sessions = self.store().sessions_of(user.id, ctx.now).await?;
-        Ok(sessions.iter().filter(|session| session.generation == user.generation).count())
+        let is_open = |session: &&Session| session.generation == user.generation && !self.is_idle(session, ctx.now);
+        Ok(sessions.iter().filter(is_open).count())
     }
 
     /// Adds a group.
@@ -390,6 +392,9 @@ impl App {
         self.early(ctx, action)?;
         let Actor::Person(session) = &ctx.actor else { return Ok(()) };
         let user = standing(tx, session.user, session.generation).await?.ok_or(AdminError::Denied)?;
+        if !tx.session_exists(session.id).await? {
+            return Err(AdminError::Denied);
+        }
         let role = role_in(tx, user.id).await?;
         may(user.id, role, action).map_err(|_| AdminError::Denied)
     }
@@ -450,6 +455,14 @@ async fn changeable_group(tx: &mut Tx, id: GroupId) -> Result<(), AdminError> {
 async fn role_in(tx: &mut Tx, user: UserId) -> Result<Role, AdminError> {
     let groups = tx.group_names_of(user).await?;
     Ok(Role::of_groups(groups.iter().map(String::as_str)))
+}
+
+/// The link for a first administrator ends as soon as there is one, however they came about.
+async fn withdraw_link(tx: &mut Tx) -> Result<(), AdminError> {
+    if !tx.group_active_members(ADMIN_GROUP).await?.is_empty() {
+        tx.invitations_withdraw(InvitationKind::FirstAdministrator).await?;
+    }
+    Ok(())
 }
 
 /// Nobody locks themselves out by a slip. The command line may: whoever has it can repair it.

@@ -91,7 +91,9 @@ impl App {
         let grant = match self.store().grant_by_code(&token_hash(asked.code.expose())).await? {
             Some(Grant::Approved(grant)) if grant.request.client == *client.id() => grant,
             Some(Grant::Exchanged(grant)) if grant.request.client == *client.id() => {
-                return self.code_replayed(ctx, client, grant.id).await;
+                // Somebody has used it before: one of the two stole it. Nobody keeps anything.
+                let tx = self.store().begin().await?;
+                return self.grant_end(ctx, tx, grant.id, "the code was used before").await;
             }
             Some(_) => return Err(refused(ctx, client, "a code of another client")),
             None => return Err(refused(ctx, client, "no such code")),
@@ -102,10 +104,8 @@ impl App {
         let belongs = grant.request.back.redirect_uri.as_str() == asked.redirect_uri
             && is_challenge(&grant.request.challenge, &asked.verifier);
         if !belongs {
-            let mut tx = self.store().begin().await?;
-            tx.grant_burn(grant.id).await?;
-            self.commit(ctx, tx).await?;
-            return Err(refused(ctx, client, "verifier or redirect URI do not belong to the code"));
+            let tx = self.store().begin().await?;
+            return self.grant_end(ctx, tx, grant.id, "verifier or redirect URI do not belong to the code").await;
         }
         self.code_spend(ctx, client, grant).await
     }
@@ -118,29 +118,34 @@ impl App {
         let scopes = grant.request.scopes.intersection(client.details.scopes);
         let nonce = grant.request.nonce.clone();
         let access = Access { grant: grant.id, holder: grant.holder, scopes, nonce };
-        let access_token = self.access_token_put(ctx, &mut tx, &client, &access).await?;
         let family = scopes.contains(Scope::OfflineAccess).then(|| self.new_family(ctx, &client, &access));
-        let until = family.as_ref().map_or(ctx.now + self.settings().tokens.access_token, |family| family.expires_at);
-        let grant = grant.exchange(ctx.now, until);
+        let last_refresh = family.as_ref().map_or(ctx.now, |family| family.expires_at);
+        let grant = grant.exchange(ctx.now, last_refresh + self.settings().tokens.access_token);
         if !tx.grant_exchange(&grant).await? {
-            drop(tx);
-            return self.code_replayed(ctx, &client, grant.id).await;
+            return self.grant_end(ctx, tx, grant.id, "the code was used at the same moment").await;
         }
+        let access_token = self.access_token_put(ctx, &mut tx, &client, &access).await?;
         let refresh_token = match &family {
             Some(family) => Some(self.family_put(ctx, &mut tx, family).await?),
             None => None,
         };
         self.commit(ctx, tx).await?;
-        self.audit(ctx, "code exchanged", client.id());
+        tracing::info!(target: "audit", request = %ctx.request, grant = %grant.id, client = %client.id(), "code exchanged");
         self.issue(ctx, &Entitled { user, client }, &access, Tokens { access_token, refresh_token })
     }
 
-    /// Somebody has used the code before: one of the two stole it. Nobody keeps anything.
-    async fn code_replayed(&self, ctx: &Ctx, client: &Client, grant: GrantId) -> Result<Issued, ExchangeError> {
-        let mut tx = self.store().begin().await?;
+    /// Ends a grant and all that came of it.
+    pub(crate) async fn grant_end(
+        &self,
+        ctx: &Ctx,
+        mut tx: Tx,
+        grant: GrantId,
+        why: &'static str,
+    ) -> Result<Issued, ExchangeError> {
         tx.grant_revoke(grant).await?;
         self.commit(ctx, tx).await?;
-        Err(refused(ctx, client, "the code was used before: what it gave is revoked"))
+        tracing::info!(target: "audit", request = %ctx.request, %grant, why, "grant ended");
+        Err(ExchangeError::InvalidGrant)
     }
 
     pub(crate) async fn access_token_put(

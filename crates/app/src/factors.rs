@@ -20,6 +20,8 @@ use crate::throttle::{Counted, Guess, Suspect, Throttle};
 use crate::tokens::TicketKind;
 use crate::{App, Trouble};
 
+/// How long after the password an app may be begun to be set up.
+const FRESH: Span = Span::from_mins(15);
 /// How long somebody may take to set up an app.
 const CEREMONY: Span = Span::from_mins(15);
 /// 160 bits (RFC 4226 section 4, R6).
@@ -61,6 +63,9 @@ pub enum CodeError {
     /// The ceremony is over, was finished, or belongs to another session.
     #[error("setting up took too long")]
     Expired,
+    /// The password was typed too long ago to set up an app now.
+    #[error("signing in was too long ago")]
+    SignInAgain,
     /// The person's access ended meanwhile.
     #[error("the session has ended")]
     SessionOver,
@@ -101,18 +106,21 @@ impl App {
         Ok(signed_in)
     }
 
-    /// Begins to set up an authenticator app for the visitor.
+    /// Begins to set up an authenticator app for the visitor, who must have typed their password a
+    /// moment ago: a session that somebody took over must not become one of two factors.
     ///
     /// # Errors
-    /// [`CodeError::AlreadySetUp`], [`CodeError::Trouble`].
+    /// [`CodeError::AlreadySetUp`], [`CodeError::SignInAgain`], [`CodeError::Trouble`].
     pub async fn totp_begin(&self, ctx: &Ctx, visitor: &Visitor) -> Result<Enrolment, CodeError> {
         if visitor.user.has_totp {
             return Err(CodeError::AlreadySetUp);
         }
+        if ctx.now.since(visitor.session.authenticated_at) > FRESH {
+            return Err(CodeError::SignInAgain);
+        }
         let secret = Zeroizing::new(ctx.bytes::<SECRET_BYTES>());
-        let sealed = self.vault.seal(ctx, Purpose::TotpCeremony, visitor.user.id.uuid(), secret.as_slice())?;
-        let value = [visitor.session.id.uuid().as_bytes().as_slice(), &sealed].concat();
-        let ticket = self.ticket_make(ctx, TicketKind::TotpCeremony, value, CEREMONY).await?;
+        let value = Zeroizing::new([visitor.session.id.uuid().as_bytes().as_slice(), secret.as_slice()].concat());
+        let ticket = self.ticket_make(ctx, TicketKind::TotpCeremony, &value, CEREMONY).await?;
         Ok(self.enrolment(ticket, secret.as_slice(), &visitor.user)?)
     }
 
@@ -128,7 +136,7 @@ impl App {
         ticket: &Secret,
     ) -> Result<Option<Enrolment>, Trouble> {
         let value = self.ticket_peek(ctx, TicketKind::TotpCeremony, ticket).await?;
-        let Some(secret) = self.ceremony_secret(visitor, value)? else { return Ok(None) };
+        let Some(secret) = ceremony_secret(visitor, value) else { return Ok(None) };
         self.enrolment(ticket.clone(), &secret, &visitor.user).map(Some)
     }
 
@@ -146,7 +154,7 @@ impl App {
         let user = &visitor.user;
         let counted = self.code_guess(ctx, user).await?;
         let value = self.ticket_peek(ctx, TicketKind::TotpCeremony, ticket).await?;
-        let secret = self.ceremony_secret(visitor, value)?.ok_or(CodeError::Expired)?;
+        let secret = ceremony_secret(visitor, value).ok_or(CodeError::Expired)?;
         let Some(step) = matching_step(&secret, code, ctx) else { return Err(self.code_wrong(ctx, user, &counted)) };
         self.ticket_take(ctx, TicketKind::TotpCeremony, ticket).await?.ok_or(CodeError::Expired)?;
         let sealed = self.vault.seal(ctx, Purpose::Totp, user.id.uuid(), &secret)?;
@@ -188,28 +196,17 @@ impl App {
     }
 
     async fn code_guess(&self, ctx: &Ctx, user: &User) -> Result<Counted, CodeError> {
-        match self.guess(ctx, Guess::Code, &Suspect::User(user.id, user.generation)).await? {
+        match self.guess(ctx, Guess::Code, &Suspect::Account(user.id, user.generation)).await? {
             Throttle::Go(counted) => Ok(counted),
-            Throttle::Paused => Err(CodeError::Paused { left: self.settings().lockout.window }),
+            Throttle::Paused | Throttle::Silent { .. } => {
+                Err(CodeError::Paused { left: self.settings().lockout.window })
+            }
         }
     }
 
     fn code_wrong(&self, ctx: &Ctx, user: &User, counted: &Counted) -> CodeError {
         tracing::info!(target: "audit", request = %ctx.request, user = %user.id, address = ?ctx.address, "code refused");
         CodeError::Rejected { left: counted.left }
-    }
-
-    fn ceremony_secret(
-        &self,
-        visitor: &Visitor,
-        value: Option<Vec<u8>>,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
-        let Some(value) = value else { return Ok(None) };
-        let Some((session, sealed)) = value.split_first_chunk::<SESSION_ID_BYTES>() else { return Ok(None) };
-        if SessionId::from(Uuid::from_bytes(*session)) != visitor.session.id {
-            return Ok(None);
-        }
-        self.vault.open(Purpose::TotpCeremony, visitor.user.id.uuid(), sealed).map(Some)
     }
 
     fn enrolment(&self, ticket: Secret, secret: &[u8], user: &User) -> Result<Enrolment, Trouble> {
@@ -224,6 +221,14 @@ impl App {
             .map_err(|_| Trouble::Crypto("the authenticator secret could not be written as an address"))?;
         Ok(Enrolment { ticket, secret: Secret::new(BASE32_NOPAD.encode(secret)), url: Secret::new(url) })
     }
+}
+
+/// The secret of a ceremony, if it is this session's.
+fn ceremony_secret(visitor: &Visitor, value: Option<Zeroizing<Vec<u8>>>) -> Option<Zeroizing<Vec<u8>>> {
+    let value = value?;
+    let (session, secret) = value.split_first_chunk::<SESSION_ID_BYTES>()?;
+    let is_own = SessionId::from(Uuid::from_bytes(*session)) == visitor.session.id;
+    is_own.then(|| Zeroizing::new(secret.to_vec()))
 }
 
 /// The time step that `code` belongs to, if it is one of the three that may be used now. Blanks

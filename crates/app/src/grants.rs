@@ -4,9 +4,11 @@
 //! to do. Which step that is, is decided in `model`; here the facts are fetched and the step is
 //! done.
 
+use std::fmt;
+
 use ostiary_model::{
     AuthorizationError, Client, ClientName, Ctx, Grant, GrantId, GrantRequest, Pending, Prompt, RedirectUri, Scopes,
-    Span, Step,
+    Session, Span, Step,
 };
 use ostiary_store::Error as StoreError;
 use thiserror::Error;
@@ -14,13 +16,18 @@ use url::Url;
 
 use crate::access::Visitor;
 use crate::entitled::entitled;
+use crate::throttle::network;
 use crate::tokens::{new_token, token_hash};
 use crate::{App, Trouble};
 
 const CODE_PREFIX: &str = "ost_ac_";
 
+/// Grants that one network may begin in [`GRANTS_WINDOW`].
+const GRANTS_PER_NETWORK: i64 = 600;
+const GRANTS_WINDOW: Span = Span::from_mins(10);
+
 /// What a visitor does next.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Next {
     /// Signs in.
     SignIn {
@@ -35,6 +42,19 @@ pub enum Next {
     Consent(ConsentView),
     /// Goes back to the client, with a code or an error.
     Redirect(Url),
+}
+
+impl fmt::Debug for Next {
+    /// Without the query of the way back: there is a code in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SignIn { login_hint } => f.debug_struct("SignIn").field("login_hint", login_hint).finish(),
+            Self::Code => f.write_str("Code"),
+            Self::SetUpAuthenticator => f.write_str("SetUpAuthenticator"),
+            Self::Consent(view) => f.debug_tuple("Consent").field(view).finish(),
+            Self::Redirect(url) => f.debug_tuple("Redirect").field(&url.host_str()).finish(),
+        }
+    }
 }
 
 /// An application, as people read of it.
@@ -116,11 +136,22 @@ impl App {
     /// # Errors
     /// [`GrantError::Gone`] when the client was deleted at this moment.
     pub async fn grant_open(&self, ctx: &Ctx, request: GrantRequest) -> Result<GrantId, GrantError> {
+        self.grant_counted(ctx).await?;
         let grant = Pending::open(ctx.id(), request, ctx.now, self.settings().tokens.grant);
         let mut tx = self.store().begin().await?;
         tx.grant_insert(&grant).await?;
         self.commit(ctx, tx).await?;
         Ok(grant.id)
+    }
+
+    /// Beginning costs a stranger nothing and us a row, so each network has only so many.
+    async fn grant_counted(&self, ctx: &Ctx) -> Result<(), Trouble> {
+        if self.settings().lockout.is_shared(ctx.address) {
+            return Ok(());
+        }
+        let name = format!("grant:address:{}", network(ctx.address));
+        let begun = self.store().counter_add(&name, 1, ctx.now, GRANTS_WINDOW).await?;
+        if begun > GRANTS_PER_NETWORK { Err(Trouble::Busy) } else { Ok(()) }
     }
 
     /// Which application waits at the end of a grant. `None` when it is over.
@@ -148,15 +179,20 @@ impl App {
             }
             _ => self.pending(ctx, id).await?,
         };
-        let consent = match visitor {
-            Some(visitor) => self.store().consent(visitor.user.id, client.id()).await?,
+        // A session may be shown for a moment after another process ended it; here its row counts.
+        let session = visitor.map(|visitor| &visitor.session);
+        let user = match session {
+            Some(session) => self.standing_now(session.user, session.generation).await?,
             None => None,
         };
-        let who = visitor.map(|visitor| (&visitor.session, visitor.user.as_ref()));
-        let step = grant.next(client.details.policy, who, consent.as_ref(), ctx.now);
-        match (step, visitor) {
-            (Step::Approve, Some(visitor)) => self.grant_approve(ctx, grant, visitor).await,
-            (step, _) => Ok(self.ask(step, &grant, &client)),
+        let (Some(session), Some(user)) = (session, user) else { return Ok(self.ask(Step::SignIn, &grant, &client)) };
+        let consent = match may_remember(&client) {
+            true => self.store().consent(user.id, client.id()).await?,
+            false => None,
+        };
+        match grant.next(client.details.policy, Some((session, &user)), consent.as_ref(), ctx.now) {
+            Step::Approve => self.grant_approve(ctx, grant, session).await,
+            step => Ok(self.ask(step, &grant, &client)),
         }
     }
 
@@ -224,7 +260,7 @@ impl App {
             Step::Consent => Next::Consent(ConsentView {
                 application: application(client, &grant.request.back.redirect_uri),
                 scopes: grant.request.scopes,
-                remember: client.details.remember,
+                remember: client.details.remember.filter(|_| may_remember(client)),
             }),
             // Approving needs somebody: without one, they sign in.
             Step::SignIn | Step::Approve => Next::SignIn { login_hint: grant.request.login_hint.clone() },
@@ -232,16 +268,15 @@ impl App {
     }
 
     /// One guarded statement makes the code; of several at the same moment one gets it.
-    async fn grant_approve(&self, ctx: &Ctx, grant: Pending, visitor: &Visitor) -> Result<Next, GrantError> {
+    async fn grant_approve(&self, ctx: &Ctx, grant: Pending, session: &Session) -> Result<Next, GrantError> {
         let code = new_token(ctx, CODE_PREFIX);
         let mut tx = self.store().begin().await?;
-        let holder = (&visitor.session).into();
-        let Some(found) = entitled(&mut tx, &grant.request.client, &holder).await? else {
+        let Some(found) = entitled(&mut tx, &grant.request.client, &session.into()).await? else {
             // The session ended a moment ago, or the client asks for more than it proved.
             let client = tx.client_by_id(&grant.request.client).await?.ok_or(GrantError::Gone)?.client;
             return Ok(self.ask(Step::SignIn, &grant, &client));
         };
-        let approved = grant.approve(&visitor.session, token_hash(code.expose()), ctx.now, self.settings().tokens.code);
+        let approved = grant.approve(session, token_hash(code.expose()), ctx.now, self.settings().tokens.code);
         if !tx.grant_approve(&approved, ctx.now).await? {
             return Err(GrantError::Gone);
         }
@@ -251,12 +286,18 @@ impl App {
     }
 }
 
+/// Any program on a person's machine can pass for a public client, so people are asked each time
+/// (RFC 6749 section 10.2, RFC 8252 section 8.6).
+fn may_remember(client: &Client) -> bool {
+    !client.is_public()
+}
+
 fn application(client: &Client, redirect_uri: &RedirectUri) -> Application {
     Application { name: client.details.name.clone(), host: redirect_uri.host() }
 }
 
 fn remembered(ctx: &Ctx, grant: &Pending, client: &Client, visitor: &Visitor) -> Option<ostiary_model::Consent> {
-    let remember = client.details.remember?;
+    let remember = client.details.remember.filter(|_| may_remember(client))?;
     Some(ostiary_model::Consent {
         user: visitor.user.id,
         client: client.id().clone(),

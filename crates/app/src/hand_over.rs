@@ -37,7 +37,7 @@ impl App {
         let parent = visitor.session.parent.unwrap_or(visitor.session.id);
         let value =
             [parent.uuid().as_bytes().as_slice(), visitor.user.id.uuid().as_bytes(), digest.as_bytes()].concat();
-        self.ticket_make(ctx, TicketKind::HandOver, value, TICKET_TTL).await
+        self.ticket_make(ctx, TicketKind::HandOver, &value, TICKET_TTL).await
     }
 
     /// Takes a ticket. `None` when it is over, was taken, came with another state, or the session
@@ -81,6 +81,8 @@ impl App {
             seen_at: ctx.now,
             address: ctx.address,
             agent: ctx.agent.as_deref().map(ToOwned::to_owned),
+            // Administering ends with idle time, also where signing in is remembered.
+            remembered: false,
             ..parent.clone()
         };
         let signed_in = match self.session_write(ctx, &mut tx, session).await {

@@ -53,10 +53,10 @@ impl KeyRing {
         records.into_iter().map(|record| open(vault, record)).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The key that signs at `now`.
+    /// The key that signs at `now`. Before all of them, as when a clock was set back, the oldest.
     pub(crate) fn current(&self, now: Timestamp) -> Result<&SigningKey, Trouble> {
-        let key = self.0.iter().find(|(active_from, _)| *active_from <= now);
-        key.map(|(_, key)| key).ok_or(Trouble::Crypto("no signing key is active yet"))
+        let active = self.0.iter().find(|(active_from, _)| *active_from <= now);
+        active.or(self.0.last()).map(|(_, key)| key).ok_or(Trouble::Crypto("there is no signing key"))
     }
 }
 

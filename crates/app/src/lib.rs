@@ -94,7 +94,8 @@ impl App {
     /// # Errors
     /// When the store cannot be read or written, or was sealed with another master key.
     pub async fn open(parts: Parts) -> Result<Arc<Self>, OpenError> {
-        let Parts { store, settings, master_key, clock, entropy } = parts;
+        let Parts { mut store, settings, master_key, clock, entropy } = parts;
+        store.vouch_for_cache(&*seal::cache_key(&master_key)?);
         let hasher = Hasher::start(settings.hash)?;
         let ctx = Ctx::new(clock.now(), Actor::Server, Arc::clone(&entropy));
         let vault = Vault::new(&master_key)?;
@@ -136,10 +137,13 @@ impl App {
         &self.store
     }
 
-    /// Commits `tx` and shows its changes in the directory before it returns.
+    /// Commits `tx` and shows its changes in the directory before it returns. What is committed
+    /// is done: when it cannot be shown at once, the follower shows it a moment later.
     pub(crate) async fn commit(&self, ctx: &Ctx, tx: Tx) -> Result<(), Trouble> {
-        if tx.commit(ctx.now).await?.is_some() {
-            self.directory.catch_up(&self.store).await?;
+        if tx.commit(ctx.now).await?.is_some()
+            && let Err(error) = self.directory.catch_up(&self.store).await
+        {
+            tracing::warn!(%error, "a change is committed and not yet shown");
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::{Address, AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use ostiary_model::{Ctx, Span, User};
+use ostiary_model::{Ctx, Secret, Span, User};
 use ostiary_store::{OutgoingMail, Tx};
 use thiserror::Error;
 
@@ -29,7 +29,7 @@ pub enum MailRoute {
     Folder(PathBuf),
     /// Through an SMTP server: `smtp://`, `smtp://…?tls=required` (STARTTLS) or `smtps://`, with
     /// user and password in it.
-    Smtp(String),
+    Smtp(Secret),
 }
 
 /// How mail leaves and who it says it is from.
@@ -73,7 +73,7 @@ impl Mailer {
         let transport = match &settings.route {
             MailRoute::Folder(path) => Transport::Folder(path.clone(), AsyncFileTransport::new(path)),
             MailRoute::Smtp(url) => Transport::Smtp(
-                AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
+                AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose())
                     .map_err(|error| InvalidMail(format!("not an address of a mail server: {error}")))?
                     .timeout(Some(Span::from_secs(20).to_std()))
                     .build(),
@@ -94,7 +94,12 @@ impl Mailer {
         match &self.transport {
             Transport::Smtp(smtp) => smtp.send(message).await.map(drop).map_err(|error| refusal(&error)),
             Transport::Folder(path, folder) => {
-                tokio::fs::create_dir_all(path).await.map_err(|error| Refusal::ForNow(error.to_string()))?;
+                tokio::fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(path)
+                    .await
+                    .map_err(|error| Refusal::ForNow(error.to_string()))?;
                 folder.send(message).await.map(drop).map_err(|error| Refusal::ForNow(error.to_string()))
             }
         }

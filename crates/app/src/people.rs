@@ -1,6 +1,6 @@
 //! Rules for what people choose themselves: passwords and profiles.
 
-use ostiary_model::{Email, Folded, InvalidName, Profile, Secret, Username};
+use ostiary_model::{Email, Folded, InvalidName, Profile, Secret, Username, is_invisible};
 use thiserror::Error;
 
 use crate::admin::{NewPerson, PersonEdit};
@@ -29,13 +29,57 @@ pub enum WeakPassword {
 
 /// What password guessers try first, in folded form. Short ones are refused by length already.
 const COMMON: &[&str] = &[
-    "password", "passw0rd", "password1", "password12", "password123", "password1234", "passwordpassword", "1234567890",
-    "12345678910", "123456789", "12345678", "0123456789", "0987654321", "9876543210", "1111111111", "0000000000",
-    "1q2w3e4r5t", "1qaz2wsx3edc", "qwertyuiop", "qwerty1234", "qwerty12345", "qwerty123456", "asdfghjkl", "asdfghjkl;",
-    "zxcvbnm123", "abcdefghij", "abcd1234567", "abc1234567", "iloveyou12", "iloveyou123", "letmein123", "letmein1234",
-    "welcome123", "welcome1234", "administrator", "adminadmin", "admin12345", "changeme123", "changemenow", "trustno1234",
-    "superman123", "football123", "baseball123", "princess123", "sunshine123", "dragon12345", "monkey12345",
-    "correct horse battery staple", "correcthorsebatterystaple", "directus123", "ostiary123",
+    "password",
+    "passw0rd",
+    "password1",
+    "password12",
+    "password123",
+    "password1234",
+    "passwordpassword",
+    "1234567890",
+    "12345678910",
+    "123456789",
+    "12345678",
+    "0123456789",
+    "0987654321",
+    "9876543210",
+    "1111111111",
+    "0000000000",
+    "1q2w3e4r5t",
+    "1qaz2wsx3edc",
+    "qwertyuiop",
+    "qwerty1234",
+    "qwerty12345",
+    "qwerty123456",
+    "asdfghjkl",
+    "asdfghjkl;",
+    "zxcvbnm123",
+    "abcdefghij",
+    "abcd1234567",
+    "abc1234567",
+    "iloveyou12",
+    "iloveyou123",
+    "letmein123",
+    "letmein1234",
+    "welcome123",
+    "welcome1234",
+    "administrator",
+    "adminadmin",
+    "admin12345",
+    "changeme123",
+    "changemenow",
+    "trustno1234",
+    "superman123",
+    "football123",
+    "baseball123",
+    "princess123",
+    "sunshine123",
+    "dragon12345",
+    "monkey12345",
+    "correct horse battery staple",
+    "correcthorsebatterystaple",
+    "directus123",
+    "ostiary123",
 ];
 
 /// Whether `password` may become the password of `profile`. Length counts characters; nothing is
@@ -88,7 +132,7 @@ fn name(what: &'static str, raw: &str) -> Result<String, InvalidName> {
     if text.chars().count() > MAX_NAME {
         return Err(InvalidName::TooLong(what, MAX_NAME));
     }
-    match text.chars().find(|c| c.is_control()) {
+    match text.chars().find(|c| is_invisible(*c)) {
         Some(found) => Err(InvalidName::Character { name: what, found, allowed: "use characters that can be seen" }),
         None => Ok(text.to_owned()),
     }
@@ -101,7 +145,8 @@ mod tests {
     #[test]
     fn passwords_need_length_and_nothing_else() {
         let profile = profile("ada.okafor", "ada.okafor@example.tld", ["", "", ""]).unwrap();
-        let check = |text: &str| password_fits(&Secret::new(text.to_owned()), &profile, PasswordPolicy { min_length: 10 });
+        let check =
+            |text: &str| password_fits(&Secret::new(text.to_owned()), &profile, PasswordPolicy { min_length: 10 });
         assert_eq!(check("mauve oxen"), Ok(()));
         assert_eq!(check("пароль из слов"), Ok(()));
         assert_eq!(check("short"), Err(WeakPassword::TooShort(10)));

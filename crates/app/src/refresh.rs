@@ -40,13 +40,11 @@ impl App {
         let mut tx = self.store().begin().await?;
         let found = entitled(&mut tx, client.id(), &family.holder).await?;
         let Some(found) = found.filter(|found| found.client.details.scopes.contains(Scope::OfflineAccess)) else {
-            return self.family_end(ctx, tx, &family, "person or client may no longer have it").await;
+            return self.grant_end(ctx, tx, family.grant, "person or client may no longer have it").await;
         };
         let scopes = narrowed(&family, &found.client, asked)?;
         // Without the nonce, as OpenID Connect Core section 12.2 wants it.
         let access = Access { grant: family.grant, holder: family.holder, scopes, nonce: None };
-        // First, because this locks account and client: see the order of locks in the store.
-        let access_token = self.access_token_put(ctx, &mut tx, &found.client, &access).await?;
         if !tx.family_touch(family.id, ctx.now).await? {
             return Err(refused(ctx, client, "the family has ended"));
         }
@@ -56,9 +54,10 @@ impl App {
         let refresh_token = match record.token.used(&family, ctx.now, self.settings().tokens.refresh_grace) {
             RefreshUse::Newest => self.refresh_rotate(ctx, &mut tx, &family, presented).await?,
             RefreshUse::Again(rotation) => newest(&mut tx, &family, presented, rotation).await?,
-            RefreshUse::Stolen => return self.family_end(ctx, tx, &family, "a refresh token was used twice").await,
+            RefreshUse::Stolen => return self.grant_end(ctx, tx, family.grant, "a refresh token was used twice").await,
             RefreshUse::Expired => return Err(refused(ctx, client, "the refresh token is too old")),
         };
+        let access_token = self.access_token_put(ctx, &mut tx, &found.client, &access).await?;
         self.commit(ctx, tx).await?;
         self.issue(ctx, &found, &access, Tokens { access_token, refresh_token: Some(refresh_token) })
     }
@@ -95,19 +94,6 @@ impl App {
         } else {
             Err(ExchangeError::InvalidGrant)
         }
-    }
-
-    async fn family_end(
-        &self,
-        ctx: &Ctx,
-        mut tx: Tx,
-        family: &Family,
-        why: &'static str,
-    ) -> Result<Issued, ExchangeError> {
-        tx.grant_revoke(family.grant).await?;
-        self.commit(ctx, tx).await?;
-        tracing::info!(target: "audit", request = %ctx.request, client = %family.client, user = %family.holder.user, why, "refresh tokens ended");
-        Err(ExchangeError::InvalidGrant)
     }
 }
 

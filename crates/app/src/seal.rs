@@ -59,8 +59,8 @@ impl MasterKey {
 pub(crate) enum Purpose {
     /// An authenticator app's secret; bound to the account.
     Totp,
-    /// An authenticator app's secret before it is confirmed; bound to the account.
-    TotpCeremony,
+    /// What a short-lived ticket holds; bound to the ticket.
+    Ticket,
     /// A private signing key; bound to the key's row.
     SigningKey,
     /// A refresh token's successor; bound to the family. Sealed under the token itself.
@@ -71,11 +71,29 @@ impl Purpose {
     const fn name(self) -> &'static [u8] {
         match self {
             Self::Totp => b"ostiary totp.secret v1",
-            Self::TotpCeremony => b"ostiary totp ceremony v1",
+            Self::Ticket => b"ostiary ticket v1",
             Self::SigningKey => b"ostiary signing_key.private v1",
             Self::RefreshSuccessor => b"ostiary refresh_token.successor v1",
         }
     }
+}
+
+const NOT_DERIVED: Trouble = Trouble::Crypto("a key could not be derived");
+
+/// A key for `info` alone (RFC 5869).
+fn derive(secret: &[u8], info: &[u8]) -> Result<Zeroizing<[u8; KEY_LEN]>, Trouble> {
+    let mut bytes = Zeroizing::new([0; KEY_LEN]);
+    Salt::new(HKDF_SHA256, &[])
+        .extract(secret)
+        .expand(&[info], Length)
+        .and_then(|okm| okm.fill(bytes.as_mut_slice()))
+        .map_err(|_| NOT_DERIVED)?;
+    Ok(bytes)
+}
+
+/// The key that vouches for what stands in the cache.
+pub(crate) fn cache_key(master: &MasterKey) -> Result<Zeroizing<[u8; KEY_LEN]>, Trouble> {
+    derive(&master.0, b"ostiary cache v1")
 }
 
 /// Seals and opens under one key.
@@ -94,14 +112,8 @@ impl Vault {
     }
 
     fn derived(secret: &[u8], info: &[u8]) -> Result<Self, Trouble> {
-        const FAILED: Trouble = Trouble::Crypto("a key could not be derived");
-        let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        Salt::new(HKDF_SHA256, &[])
-            .extract(secret)
-            .expand(&[info], Length)
-            .and_then(|okm| okm.fill(bytes.as_mut_slice()))
-            .map_err(|_| FAILED)?;
-        UnboundKey::new(&AES_256_GCM, bytes.as_slice()).map(|key| Self(LessSafeKey::new(key))).map_err(|_| FAILED)
+        let bytes = derive(secret, info)?;
+        UnboundKey::new(&AES_256_GCM, bytes.as_slice()).map(|key| Self(LessSafeKey::new(key))).map_err(|_| NOT_DERIVED)
     }
 
     /// Seals `plain` for this purpose and row.
@@ -172,7 +184,7 @@ mod tests {
         assert!(!sealed.windows(6).any(|part| part == b"secret"));
         assert_eq!(vault.open(Purpose::Totp, row, &sealed).unwrap().as_slice(), b"secret");
         assert!(vault.open(Purpose::Totp, other, &sealed).is_err());
-        assert!(vault.open(Purpose::TotpCeremony, row, &sealed).is_err());
+        assert!(vault.open(Purpose::Ticket, row, &sealed).is_err());
         assert!(Vault::new(&MasterKey([7; KEY_LEN])).unwrap().open(Purpose::Totp, row, &sealed).is_err());
         for cut in 0..sealed.len() {
             assert!(vault.open(Purpose::Totp, row, &sealed[..cut]).is_err());

@@ -66,10 +66,9 @@ impl App {
 
     /// Commits and gives the cookie out.
     pub(crate) async fn session_opened(&self, ctx: &Ctx, tx: Tx, opened: Opened) -> Result<SignedIn, Trouble> {
+        self.store().sessions_forget(&opened.ended, ctx.now).await;
         self.commit(ctx, tx).await?;
-        for token in &opened.ended {
-            self.store().session_forget(token, ctx.now).await;
-        }
+        self.store().sessions_forget(&opened.ended, ctx.now).await;
         Ok(opened.signed_in)
     }
 

@@ -1,7 +1,9 @@
 //! How an Ostiary behaves. Filled by the binary from file and environment; the defaults here are
 //! the ones that `config.example.toml` shows.
 
-use ostiary_model::Span;
+use std::net::IpAddr;
+
+use ostiary_model::{Network, Span};
 use url::Url;
 
 use crate::hasher::HashParameters;
@@ -48,7 +50,7 @@ impl Site {
 }
 
 /// When guessing is held back. Counts begin with the first failure and end `window` after it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LockoutSettings {
     /// Failures for one account from one address.
     pub per_account_and_address: u32,
@@ -58,11 +60,28 @@ pub struct LockoutSettings {
     pub per_address: u32,
     /// How long failures count, and so how long a pause lasts at most.
     pub window: Span,
+    /// Addresses that many people come from, such as an application that binds as its users: no
+    /// count for the address there.
+    pub shared_addresses: Vec<Network>,
+}
+
+impl LockoutSettings {
+    /// Whether many people come from `address`.
+    #[must_use]
+    pub fn is_shared(&self, address: Option<IpAddr>) -> bool {
+        address.is_some_and(|address| self.shared_addresses.iter().any(|network| network.contains(address)))
+    }
 }
 
 impl Default for LockoutSettings {
     fn default() -> Self {
-        Self { per_account_and_address: 5, per_account: 30, per_address: 100, window: Span::from_mins(10) }
+        Self {
+            per_account_and_address: 5,
+            per_account: 30,
+            per_address: 100,
+            window: Span::from_mins(10),
+            shared_addresses: ["127.0.0.0/8", "::1/128"].iter().filter_map(|text| text.parse().ok()).collect(),
+        }
     }
 }
 

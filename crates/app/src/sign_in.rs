@@ -18,8 +18,8 @@ use crate::{App, Trouble};
 /// Longer passwords are nobody's: setting one is refused.
 pub(crate) const MAX_PASSWORD_BYTES: usize = 1024;
 
-/// Longer names are nobody's.
-const MAX_NAME_BYTES: usize = 4096;
+/// Longer names are nobody's: e-mail addresses have up to 254 characters.
+const MAX_NAME_BYTES: usize = 1024;
 
 /// A new session and the cookie that opens it.
 #[derive(Debug)]
@@ -87,10 +87,10 @@ impl App {
         password: &Secret,
         remember: bool,
     ) -> Result<SignedIn, SignInError> {
-        let folded = askable(Folded::new(name));
+        let folded = askable(name);
         let (by_name, by_email) = tokio::join!(self.store().user_by_name(&folded), self.store().user_by_email(&folded));
         let user = by_name?.or(by_email?);
-        let user = self.password_check(ctx, user, folded, password).await?;
+        let (user, left) = self.password_check(ctx, user, folded, password).await?;
         let opening = Opening {
             methods: AuthMethods::default().with(AuthMethod::Password),
             authenticated_at: ctx.now,
@@ -102,7 +102,7 @@ impl App {
         // them would wait for each other.
         tx.directory_lock().await?;
         let Some(user) = standing(&mut tx, user.id, user.generation).await? else {
-            return Err(SignInError::Rejected { left: 0 });
+            return Err(SignInError::Rejected { left });
         };
         let opened = self.session_open(ctx, &mut tx, &user, opening).await?;
         if !user.has_totp {
@@ -119,13 +119,13 @@ impl App {
         let (user, folded) = match name {
             BindName::User(id) => (self.store().user_by_id(*id).await?, Folded::new(&id.to_string())),
             BindName::Unknown(folded) => {
-                let folded = askable(folded.clone());
+                let folded = askable(folded.as_str());
                 (self.store().user_by_name(&folded).await?, folded)
             }
         };
-        let user = self.password_check(ctx, user, folded, password).await?;
+        let (user, left) = self.password_check(ctx, user, folded, password).await?;
         let Some(user) = self.standing_now(user.id, user.generation).await? else {
-            return Err(SignInError::Rejected { left: 0 });
+            return Err(SignInError::Rejected { left });
         };
         // Another process may have changed the account a moment ago. What was proved against its
         // row must hold in memory from the first operation on.
@@ -136,21 +136,31 @@ impl App {
         Ok(Bound { user: Arc::new(user), role })
     }
 
-    /// The account, if `password` is its password and it is open. `name` is what was asked for,
-    /// counted when there is no account.
+    /// The account, if `password` is its password and it is open, and how many tries are left.
+    /// `name` is what was asked for.
     async fn password_check(
         &self,
         ctx: &Ctx,
         user: Option<User>,
         name: Folded,
         password: &Secret,
-    ) -> Result<User, SignInError> {
-        let suspect = user.as_ref().map_or(Suspect::Unknown(name), |user| Suspect::User(user.id, user.generation));
+    ) -> Result<(User, u32), SignInError> {
+        let suspect = match &user {
+            Some(user) => Suspect::Named(name, user.id, user.generation),
+            None => Suspect::Unknown(name),
+        };
+        // Never the typed name: it may be a password in the wrong field.
+        let account = user.as_ref().map(|user| user.id.to_string());
         let counted = match self.guess(ctx, Guess::Password, &suspect).await? {
             Throttle::Go(counted) => counted,
             Throttle::Paused => {
-                tracing::info!(target: "audit", request = %ctx.request, ?suspect, address = ?ctx.address, "sign-in paused");
+                tracing::info!(target: "audit", request = %ctx.request, account, address = ?ctx.address, "sign-in paused");
                 return Err(SignInError::Paused { left: self.settings().lockout.window });
+            }
+            Throttle::Silent { left } => {
+                tracing::info!(target: "audit", request = %ctx.request, account, address = ?ctx.address, "sign-in held back");
+                self.hasher.verify(ctx, password, None).await?;
+                return Err(SignInError::Rejected { left });
             }
         };
         let (verdict, hash) = self.password_verdict(ctx, user.as_ref(), password, &counted).await?;
@@ -160,11 +170,11 @@ impl App {
                 if let (Verdict::RightUpgraded(new), Some(old)) = (verdict, hash) {
                     self.password_upgrade(ctx, user.id, &old, &new).await?;
                 }
-                Ok(user)
+                Ok((user, counted.left))
             }
             (user, _) => {
                 let closed = user.is_some_and(|user| user.state.is_disabled());
-                tracing::info!(target: "audit", request = %ctx.request, ?suspect, closed, address = ?ctx.address, "sign-in refused");
+                tracing::info!(target: "audit", request = %ctx.request, account, closed, address = ?ctx.address, "sign-in refused");
                 Err(SignInError::Rejected { left: counted.left })
             }
         }
@@ -200,9 +210,9 @@ impl App {
 }
 
 /// The form in which a typed name is looked for and counted. What no account can be called is one
-/// and the same unknown name: it is neither asked of the database, where PostgreSQL has no text
-/// with a zero byte, nor kept as a counter's name.
-fn askable(name: Folded) -> Folded {
-    let is_possible = name.as_str().len() <= MAX_NAME_BYTES && !name.as_str().contains('\0');
-    if is_possible { name } else { Folded::new("") }
+/// and the same unknown name: it is neither folded, which costs time, nor asked of the database,
+/// where PostgreSQL has no text with a zero byte.
+fn askable(name: &str) -> Folded {
+    let is_possible = name.len() <= MAX_NAME_BYTES && !name.contains('\0');
+    if is_possible { Folded::new(name) } else { Folded::new("") }
 }

@@ -1,9 +1,15 @@
 //! Holding back guesses, of passwords and of codes.
 //!
 //! A guess is counted before it is looked at and given back when it was right, so that a hundred
-//! guesses at the same moment are a hundred guesses. Three counters: account with address (stops
-//! one guesser without locking the person out elsewhere), account (stops many guessers), address
-//! (stops one who tries many accounts). An unknown name has counters as well and answers alike.
+//! guesses at the same moment are a hundred guesses. Four counters: the address (stops one who
+//! tries many accounts; first, so that a flood leaves nothing else behind), the name as it was
+//! typed from there, the account from there (one person is one, whatever they were called), and
+//! the account from anywhere (stops many guessers).
+//!
+//! What people are told comes from the first two alone, which an unknown name has as well: else
+//! the number of tries left would tell that two spellings are one account. Over the other two the
+//! answer is "no match", whatever was typed. Who signed in from an address before is not held
+//! back there by what others guess elsewhere: nobody can lock a person or a service out.
 //!
 //! Guesses at one account from one address take turns: a program that opens ten connections at
 //! once with the right password is ten right guesses, not five and a pause.
@@ -12,22 +18,48 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use ostiary_model::{Ctx, Folded, Generation, UserId};
+use ostiary_model::{Ctx, Folded, Generation, Span, UserId};
 use tokio::sync::{Mutex as Turnstile, OwnedMutexGuard};
 
+use crate::tokens::token_hash;
 use crate::{App, Trouble};
 
 /// Turnstiles that nobody stands at are swept out when there are more than this.
 const SWEEP: usize = 1024;
 
+/// Guesses that may stand at one turnstile.
+const QUEUE: usize = 64;
+
+/// How long an address counts as one that somebody signs in from.
+const AT_HOME: Span = Span::from_days(30);
+
 /// Whose guesses are counted: one identity for each account, whatever it was called.
 #[derive(Debug, Clone)]
 pub(crate) enum Suspect {
-    /// An account, of the generation that is guessed at: an administrator who sets a password,
-    /// resets factors or opens the account again raises it, and so ends every pause at once.
-    User(UserId, Generation),
+    /// An account that a name led to, of the generation that is guessed at: an administrator who
+    /// sets a password, resets factors or opens the account again raises it, and so ends every
+    /// pause at once.
+    Named(Folded, UserId, Generation),
+    /// An account that is known already, as at the second step.
+    Account(UserId, Generation),
     /// A name that no account has.
     Unknown(Folded),
+}
+
+impl Suspect {
+    const fn account(&self) -> Option<(UserId, Generation)> {
+        match self {
+            Self::Named(_, id, generation) | Self::Account(id, generation) => Some((*id, *generation)),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    const fn name(&self) -> Option<&Folded> {
+        match self {
+            Self::Named(name, ..) | Self::Unknown(name) => Some(name),
+            Self::Account(..) => None,
+        }
+    }
 }
 
 /// What is guessed.
@@ -43,8 +75,13 @@ pub(crate) enum Guess {
 pub(crate) enum Throttle {
     /// It may be looked at.
     Go(Counted),
-    /// It must not be looked at.
+    /// It must not be looked at, and that may be said.
     Paused,
+    /// It must not be looked at, and is to be answered like a wrong one.
+    Silent {
+        /// Guesses left under the name that was typed.
+        left: u32,
+    },
 }
 
 /// A guess that is counted as a wrong one until it turns out otherwise. The next one at the same
@@ -52,10 +89,40 @@ pub(crate) enum Throttle {
 pub(crate) struct Counted {
     /// Guesses left from here after this one, should it be wrong.
     pub(crate) left: u32,
-    pair: String,
-    account: String,
-    address: String,
+    names: Names,
     _turn: OwnedMutexGuard<()>,
+}
+
+/// The counters that a guess is counted by. Names that people typed are hashed: they may be long,
+/// and may be a password in the wrong field.
+struct Names {
+    address: Option<String>,
+    spelled: Option<String>,
+    pair: Option<String>,
+    account: Option<String>,
+    home: Option<String>,
+}
+
+impl Names {
+    fn of(guess: Guess, suspect: &Suspect, from: Option<IpAddr>, is_shared: bool) -> Self {
+        let (kind, network) = (kind(guess), network(from));
+        // With the generation, so that what ends an account's pause ends this one too.
+        let generation = suspect.account().map_or(0, |(_, generation)| generation.0);
+        let spelled =
+            suspect.name().map(|name| format!("{kind}:name:{}:{generation}@{network}", fingerprint(name.as_str())));
+        let account = suspect.account().map(|(id, generation)| format!("{kind}:user:{id}:{}", generation.0));
+        Self {
+            address: (!is_shared).then(|| format!("{kind}:address:{network}")),
+            spelled,
+            pair: account.as_ref().map(|account| format!("{account}@{network}")),
+            account,
+            home: suspect.account().map(|(id, _)| format!("home:{id}@{network}")),
+        }
+    }
+
+    fn turn(&self) -> &str {
+        self.pair.as_deref().or(self.spelled.as_deref()).unwrap_or_default()
+    }
 }
 
 /// Where guesses take turns, in this process: of several processes each lets one through at a
@@ -64,7 +131,8 @@ pub(crate) struct Counted {
 pub(crate) struct Turns(Mutex<HashMap<String, Weak<Turnstile<()>>>>);
 
 impl Turns {
-    async fn take(&self, whose: &str) -> OwnedMutexGuard<()> {
+    /// Waits for its turn; too long a queue is told at once.
+    async fn take(&self, whose: &str) -> Result<OwnedMutexGuard<()>, Trouble> {
         let turnstile = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if turns.len() > SWEEP {
@@ -79,57 +147,75 @@ impl Turns {
                 }
             }
         };
-        turnstile.lock_owned().await
+        if Arc::strong_count(&turnstile) > QUEUE {
+            return Err(Trouble::Busy);
+        }
+        Ok(turnstile.lock_owned().await)
     }
 }
 
 impl App {
     /// Counts a guess and says whether it may be looked at.
     pub(crate) async fn guess(&self, ctx: &Ctx, guess: Guess, suspect: &Suspect) -> Result<Throttle, Trouble> {
-        let limits = self.settings().lockout;
-        let account = account_name(guess, suspect);
-        let pair = format!("{account}@{}", network(ctx.address));
-        let address = format!("{}:address:{}", kind(guess), network(ctx.address));
-        let turn = self.turns.take(&pair).await;
-        let pair_limit = i64::from(limits.per_account_and_address);
-        let bounds =
-            [(&pair, pair_limit), (&account, i64::from(limits.per_account)), (&address, i64::from(limits.per_address))];
-        let mut left = pair_limit;
-        for (name, limit) in bounds {
-            let count = self.store().counter_add(name, 1, ctx.now, limits.window).await?;
-            if count > limit {
-                return Ok(Throttle::Paused);
-            }
-            left = left.min(limit - count);
+        let limits = &self.settings().lockout;
+        let names = Names::of(guess, suspect, ctx.address, limits.is_shared(ctx.address));
+        if self.count(ctx, names.address.as_deref()).await? > i64::from(limits.per_address) {
+            return Ok(Throttle::Paused);
         }
-        let left = u32::try_from(left).unwrap_or(0);
-        Ok(Throttle::Go(Counted { left, pair, account, address, _turn: turn }))
+        let turn = self.turns.take(names.turn()).await?;
+        let limit = i64::from(limits.per_account_and_address);
+        let spelled = self.count(ctx, names.spelled.as_deref()).await?;
+        if spelled > limit {
+            return Ok(Throttle::Paused);
+        }
+        let pair = self.count(ctx, names.pair.as_deref()).await?;
+        let is_held_back = pair > limit || self.is_guessed_from_everywhere(ctx, &names).await?;
+        let told = if names.spelled.is_some() { spelled } else { pair };
+        let left = u32::try_from(limit - told).unwrap_or(0);
+        Ok(match is_held_back {
+            false => Throttle::Go(Counted { left, names, _turn: turn }),
+            true => Throttle::Silent { left },
+        })
+    }
+
+    async fn is_guessed_from_everywhere(&self, ctx: &Ctx, names: &Names) -> Result<bool, Trouble> {
+        let count = self.count(ctx, names.account.as_deref()).await?;
+        if count <= i64::from(self.settings().lockout.per_account) {
+            return Ok(false);
+        }
+        let Some(home) = &names.home else { return Ok(true) };
+        Ok(self.store().counter_add(home, 0, ctx.now, AT_HOME).await? == 0)
+    }
+
+    async fn count(&self, ctx: &Ctx, name: Option<&str>) -> Result<i64, Trouble> {
+        let Some(name) = name else { return Ok(0) };
+        Ok(self.store().counter_add(name, 1, ctx.now, self.settings().lockout.window).await?)
     }
 
     /// Forgets the failures that a right guess makes good. The address keeps its other ones: a
     /// guesser with one account of their own must not wash the rest away.
     pub(crate) async fn guess_was_right(&self, ctx: &Ctx, counted: &Counted) -> Result<(), Trouble> {
-        let window = self.settings().lockout.window;
-        self.store().counter_clear(&counted.pair, ctx.now).await?;
-        self.store().counter_clear(&counted.account, ctx.now).await?;
-        self.store().counter_add(&counted.address, -1, ctx.now, window).await?;
+        let names = &counted.names;
+        for name in [&names.spelled, &names.pair, &names.account].into_iter().flatten() {
+            self.store().counter_clear(name, ctx.now).await?;
+        }
+        if let Some(address) = &names.address {
+            self.store().counter_add(address, -1, ctx.now, self.settings().lockout.window).await?;
+        }
+        if let Some(home) = &names.home {
+            self.store().counter_add(home, 1, ctx.now, AT_HOME).await?;
+        }
         Ok(())
     }
 
     /// Gives back a guess that could not be looked at.
     pub(crate) async fn guess_not_looked_at(&self, ctx: &Ctx, counted: &Counted) -> Result<(), Trouble> {
         let window = self.settings().lockout.window;
-        for name in [&counted.pair, &counted.account, &counted.address] {
+        let names = &counted.names;
+        for name in [&names.address, &names.spelled, &names.pair, &names.account].into_iter().flatten() {
             self.store().counter_add(name, -1, ctx.now, window).await?;
         }
         Ok(())
-    }
-}
-
-fn account_name(guess: Guess, suspect: &Suspect) -> String {
-    match suspect {
-        Suspect::User(id, generation) => format!("{}:user:{id}:{}", kind(guess), generation.0),
-        Suspect::Unknown(name) => format!("{}:name:{name}", kind(guess)),
     }
 }
 
@@ -140,8 +226,15 @@ const fn kind(guess: Guess) -> &'static str {
     }
 }
 
+/// 128 bits of the SHA-256 of what somebody typed.
+fn fingerprint(typed: &str) -> String {
+    let hash = token_hash(typed);
+    let (half, _) = hash.as_bytes().split_at(16);
+    data_encoding::HEXLOWER.encode(half)
+}
+
 /// One guesser's addresses: an IPv4 address, or the /64 that an IPv6 host can choose from.
-fn network(address: Option<IpAddr>) -> String {
+pub(crate) fn network(address: Option<IpAddr>) -> String {
     match address.map(|address| address.to_canonical()) {
         None => "here".to_owned(),
         Some(IpAddr::V4(address)) => address.to_string(),

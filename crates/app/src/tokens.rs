@@ -9,8 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ostiary_model::{Ctx, Secret, Span, TokenHash};
 use ostiary_store::TicketHome;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::seal::Purpose;
 use crate::{App, Trouble};
 
 /// Longer ones are not ours and are not hashed.
@@ -54,45 +56,64 @@ impl TicketKind {
 
 impl App {
     /// Keeps `value` for `ttl` and gives the token that takes it, once. The token says where it
-    /// lives: see [`TicketHome`].
+    /// lives: see [`TicketHome`]. The value is sealed for this token: whoever can write to the
+    /// cache can neither read nor make one.
     pub(crate) async fn ticket_make(
         &self,
         ctx: &Ctx,
         kind: TicketKind,
-        value: Vec<u8>,
+        value: &[u8],
         ttl: Span,
     ) -> Result<Secret, Trouble> {
-        let token = new_token(ctx, home_prefix(TicketHome::Cache));
-        let stored = self.store().ticket_put(TicketHome::Cache, &kind.hash(&token), value.clone(), ctx.now, ttl).await;
-        if stored.is_ok() {
-            return Ok(token);
+        match self.ticket_put(ctx, TicketHome::Cache, (kind, value), ttl).await {
+            Ok(token) => Ok(token),
+            Err(_) => self.ticket_put(ctx, TicketHome::Database, (kind, value), ttl).await,
         }
-        let token = new_token(ctx, home_prefix(TicketHome::Database));
-        self.store().ticket_put(TicketHome::Database, &kind.hash(&token), value, ctx.now, ttl).await?;
+    }
+
+    async fn ticket_put(
+        &self,
+        ctx: &Ctx,
+        home: TicketHome,
+        (kind, value): (TicketKind, &[u8]),
+        ttl: Span,
+    ) -> Result<Secret, Trouble> {
+        let token = new_token(ctx, home_prefix(home));
+        let hash = kind.hash(&token);
+        let sealed = self.vault.seal(ctx, Purpose::Ticket, row_of(&hash), value)?;
+        self.store().ticket_put(home, &hash, sealed, ctx.now, ttl).await?;
         Ok(token)
     }
 
     /// What the ticket holds, left where it is.
-    pub(crate) async fn ticket_peek(
-        &self,
-        ctx: &Ctx,
-        kind: TicketKind,
-        token: &Secret,
-    ) -> Result<Option<Vec<u8>>, Trouble> {
+    pub(crate) async fn ticket_peek(&self, ctx: &Ctx, kind: TicketKind, token: &Secret) -> Result<Opened, Trouble> {
         let Some(home) = home_of(token) else { return Ok(None) };
-        Ok(self.store().ticket_peek(home, &kind.hash(token), ctx.now).await?)
+        let hash = kind.hash(token);
+        let sealed = self.store().ticket_peek(home, &hash, ctx.now).await?;
+        Ok(self.ticket_open(&hash, sealed))
     }
 
     /// Takes what the ticket holds, once.
-    pub(crate) async fn ticket_take(
-        &self,
-        ctx: &Ctx,
-        kind: TicketKind,
-        token: &Secret,
-    ) -> Result<Option<Vec<u8>>, Trouble> {
+    pub(crate) async fn ticket_take(&self, ctx: &Ctx, kind: TicketKind, token: &Secret) -> Result<Opened, Trouble> {
         let Some(home) = home_of(token) else { return Ok(None) };
-        Ok(self.store().ticket_take(home, &kind.hash(token), ctx.now).await?)
+        let hash = kind.hash(token);
+        let sealed = self.store().ticket_take(home, &hash, ctx.now).await?;
+        Ok(self.ticket_open(&hash, sealed))
     }
+
+    /// What was not sealed by us is no ticket.
+    fn ticket_open(&self, hash: &TokenHash, sealed: Option<Vec<u8>>) -> Opened {
+        self.vault.open(Purpose::Ticket, row_of(hash), &sealed?).ok()
+    }
+}
+
+/// What a ticket held.
+pub(crate) type Opened = Option<Zeroizing<Vec<u8>>>;
+
+/// What a ticket's value is bound to: half of its fingerprint.
+fn row_of(hash: &TokenHash) -> Uuid {
+    let (half, _) = hash.as_bytes().split_at(16);
+    Uuid::from_slice(half).unwrap_or_default()
 }
 
 const fn home_prefix(home: TicketHome) -> &'static str {

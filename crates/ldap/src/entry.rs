@@ -1,5 +1,7 @@
 //! Which attributes of an entry a search returns, and under which names.
 
+use std::collections::HashSet;
+
 use ldap3_proto::proto::{LdapPartialAttribute, LdapSearchResultEntry};
 use ostiary_app::directory::View;
 use ostiary_model::{Attribute, Usage};
@@ -13,20 +15,26 @@ pub(crate) struct Wanted {
     pub(crate) operational: bool,
     /// By name; names are sent back as they came.
     pub(crate) named: Vec<String>,
+    /// Those of them that entries can have. There are few, however many were asked for.
+    known: Vec<(String, Attribute)>,
 }
 
 impl Wanted {
     pub(crate) fn new(attributes: Vec<String>) -> Self {
         let mut wanted = Self { user: attributes.is_empty(), ..Self::default() };
+        let mut seen = HashSet::new();
         for name in attributes {
             match name.as_str() {
                 "*" => wanted.user = true,
                 "+" => wanted.operational = true,
                 // `1.1` is no attribute: alone it asks for none.
-                _ if wanted.named.iter().any(|known| known.eq_ignore_ascii_case(&name)) => {}
+                _ if !seen.insert(name.to_ascii_lowercase()) => {}
                 _ => wanted.named.push(name),
             }
         }
+        // The name of the entry is not an attribute of that name, though some ask for it.
+        let attributes = wanted.named.iter().filter(|name| !name.eq_ignore_ascii_case("dn"));
+        wanted.known = attributes.filter_map(|name| Some((name.clone(), Attribute::from_name(name)?))).collect();
         wanted
     }
 }
@@ -63,11 +71,9 @@ impl Attributes {
 pub(crate) fn entry(view: &View<'_>, wanted: &Wanted, types_only: bool) -> LdapSearchResultEntry {
     let mut attributes = Attributes::new(types_only);
     let mut sent = Vec::new();
-    for name in &wanted.named {
-        // The name of the entry is not an attribute of that name, though some ask for it.
-        let Some(attribute) = Attribute::from_name(name).filter(|_| !name.eq_ignore_ascii_case("dn")) else { continue };
-        attributes.add(name, values(view, attribute));
-        sent.push(attribute);
+    for (name, attribute) in &wanted.known {
+        attributes.add(name, values(view, *attribute));
+        sent.push(*attribute);
     }
     for attribute in Attribute::ALL.iter().copied().filter(|attribute| !sent.contains(attribute)) {
         let is_wanted = match attribute.usage() {

@@ -203,11 +203,17 @@ fn critical_controls(bytes: &[u8]) -> Result<Vec<String>, Malformed> {
     while !controls.is_empty() {
         let (SEQUENCE, control, rest) = Element::split(controls)? else { return Err(Malformed::Encoding) };
         let (OCTET_STRING, oid, fields) = Element::split(control)? else { return Err(Malformed::Encoding) };
+        let mut fields = fields;
         if fields.first() == Some(&BOOLEAN) {
-            let (_, value, _) = Element::split(fields)?;
+            let (_, value, after) = Element::split(fields)?;
             if value.iter().any(|byte| *byte != 0) {
                 critical.push(String::from_utf8_lossy(oid).into_owned());
             }
+            fields = after;
+        }
+        // Then a value and no more: a criticality behind it would be overlooked.
+        if !fields.is_empty() && !matches!(Element::split(fields)?, (OCTET_STRING, _, [])) {
+            return Err(Malformed::Encoding);
         }
         controls = rest;
     }

@@ -44,7 +44,7 @@ pub(crate) struct Results {
     pub(crate) left: Option<usize>,
     /// Whether the answer is a page.
     pub(crate) paged: bool,
-    /// Seconds after which the search ends unfinished; 0 for never.
+    /// Seconds after which the search ends unfinished.
     pub(crate) time_limit: u64,
 }
 

@@ -23,6 +23,9 @@ use crate::results::{Pages, Progress, Results};
 use crate::root::{self, WHO_AM_I};
 use crate::schema;
 
+/// Seconds that any search may take: an administrative limit (RFC 4511 section 4.5.1.5).
+const MAX_SECONDS: u64 = 120;
+
 /// Password Modify (RFC 3062): known, but nothing is written here.
 const PASSWORD_MODIFY: &str = "1.3.6.1.4.1.4203.1.11.1";
 const READ_ONLY: &str = "entries are changed in the administration pages, not over LDAP";
@@ -198,7 +201,7 @@ impl Session {
             types_only: request.typesonly,
             left: if is_page { page_size } else { limit },
             paged: is_page,
-            time_limit,
+            time_limit: if time_limit == 0 { MAX_SECONDS } else { time_limit.min(MAX_SECONDS) },
         })))
     }
 

@@ -32,10 +32,10 @@ mod token;
 
 pub use access::{Action, Denied, Level, Role, may};
 pub use answer::{AuthorizationError, ReturnAddress};
+pub use attribute::{Attribute, OBJECT_CLASSES, Rule, Usage};
 pub use client::{
     Client, ClientDetails, ClientKind, ClientSource, InvalidClient, InvalidPolicy, NewClient, SignInPolicy,
 };
-pub use attribute::{Attribute, OBJECT_CLASSES, Rule, Usage};
 pub use ctx::{Actor, Clock, Ctx, Entropy};
 pub use dn::{Dn, DnValue, InvalidDn, Rdn};
 pub use filter::{Assertion, Entry, Filter, MAX_DEPTH, MAX_TERMS, Pattern, Reference, Truth, Value};
@@ -43,7 +43,7 @@ pub use filter_text::InvalidFilter;
 pub use folded::Folded;
 pub use grant::{Approved, Authentication, Cancelled, Consent, Exchanged, Grant, GrantRequest, Pending, Prompt, Step};
 pub use ids::{AccessTokenId, FamilyId, GrantId, GroupId, KeyId, RequestId, SessionId, Subject, UserId};
-pub use names::{ClientId, ClientName, Email, GroupName, InvalidName, Username};
+pub use names::{ClientId, ClientName, Email, GroupName, InvalidName, Username, is_invisible};
 pub use network::{InvalidNetwork, Network};
 pub use people::{
     ADMIN_GROUP, Generation, Group, Membership, PASSWORD_MANAGER_GROUP, Profile, STRICT_READONLY_GROUP, User,

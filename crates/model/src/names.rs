@@ -48,7 +48,8 @@ fn text(name: &'static str, raw: &str, max: usize) -> Result<String, InvalidName
 
 /// Control characters and those that turn the reading direction or join nothing: they would let
 /// one name look like another.
-fn is_invisible(c: char) -> bool {
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }

@@ -128,7 +128,8 @@ impl Store {
         let rows: Vec<ChangeRow> = read!(self, db => sqlx::query_as(
             "SELECT seq, kind, id, other FROM directory_change WHERE seq > $1 ORDER BY seq LIMIT 1000",
         ).bind(seq).fetch_all(db).await)?;
-        if rows.first().is_none_or(|first| first.seq != seq + 1) {
+        // Every number must be there: a hole is a change that nobody can make up for one by one.
+        if rows.is_empty() || rows.iter().zip(seq + 1..).any(|(row, expected)| row.seq != expected) {
             return Ok(None);
         }
         rows.into_iter().map(Change::try_from).collect::<Result<_, _>>().map(Some)
@@ -191,13 +192,16 @@ impl Tx {
         Ok(Some(last))
     }
 
-    /// Forgets changes that are too old for anybody to follow by.
+    /// Forgets changes that are too old for anybody to follow by: all before the first that is
+    /// not, so that clocks that differ leave no hole.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn changes_prune(&mut self, now: Timestamp) -> Result<(), Error> {
-        within!(self, db => sqlx::query("DELETE FROM directory_change WHERE at < $1")
-            .bind((now - KEPT).as_micros()).execute(db).await.map(drop))?;
+        within!(self, db => sqlx::query(
+            "DELETE FROM directory_change WHERE seq < \
+             (SELECT COALESCE(MIN(seq), (SELECT seq + 1 FROM directory_head)) FROM directory_change WHERE at >= $1)",
+        ).bind((now - KEPT).as_micros()).execute(db).await.map(drop))?;
         Ok(())
     }
 }

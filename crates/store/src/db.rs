@@ -5,10 +5,14 @@
 //! readers. Every true difference of dialect stands in this file: the start of a writing
 //! transaction, the notification after it, and how a pool is opened.
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use ostiary_model::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -130,6 +134,8 @@ pub(crate) enum Pools {
 pub struct Store {
     pub(crate) pools: Pools,
     pub(crate) cache: Cache,
+    /// Vouches for copies of sessions in the cache. Until it is set none is believed or made.
+    pub(crate) cache_key: Option<hmac::Key>,
 }
 
 impl Store {
@@ -145,9 +151,15 @@ impl Store {
             DatabaseUrl::Postgres(options) => Pools::Postgres(open_postgres(options).await?),
             DatabaseUrl::Sqlite(path) => open_sqlite(path).await?,
         };
-        let store = Self { pools, cache: Cache::open(cache)? };
+        let store = Self { pools, cache: Cache::open(cache)?, cache_key: None };
         migrate::run(&store, now).await?;
         Ok(store)
+    }
+
+    /// Lets the cache hold copies of sessions, each with a code under `key`: whoever can write to
+    /// the cache but has not the key cannot make a session up. All replicas need the same key.
+    pub fn vouch_for_cache(&mut self, key: &[u8; 32]) {
+        self.cache_key = Some(hmac::Key::new(hmac::HMAC_SHA256, key));
     }
 
     /// Which engine it is on.
@@ -242,10 +254,21 @@ async fn open_postgres(options: &PgConnectOptions) -> Result<PgPool, Error> {
         .await?)
 }
 
+/// Makes the file before SQLite does: its own, and those that SQLite puts beside it with the same
+/// mode, are for nobody else to read.
+fn make_private(path: &Path) -> Result<(), Error> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(Error::Unavailable { what: "database", cause: error.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn open_sqlite(path: &Path) -> Result<Pools, Error> {
+    make_private(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         // An acknowledged write must survive a power cut, not only the end of the process.
         .synchronous(SqliteSynchronous::Full)

@@ -1,8 +1,9 @@
 //! Grants: authorization requests on their way. Each write is guarded by the state that it comes
 //! from, so that of several at the same moment one goes through.
 //!
-//! Locks on PostgreSQL are taken in one order: account and client (by inserting what refers to
-//! them), then the grant, then what grew from it. Deleting an account goes the same way.
+//! What came of a grant hangs from its row, and whatever changes it writes that row first. So on
+//! PostgreSQL locks are always taken from above, account or client before grant before tokens,
+//! and nobody can wait for each other.
 
 use std::str::FromStr;
 
@@ -218,24 +219,14 @@ impl Tx {
         Ok(found > 0)
     }
 
-    /// Deletes an approved grant, and so its code. False when the code was used already.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn grant_burn(&mut self, id: GrantId) -> Result<bool, Error> {
-        let found = within!(self, db => sqlx::query("DELETE FROM oidc_grant WHERE id = $1 AND state = 'approved'")
-            .bind(id.uuid()).execute(db).await.map(|done| done.rows_affected()))?;
-        Ok(found > 0)
-    }
-
-    /// Ends everything that came of a grant: its refresh tokens and its access tokens.
+    /// Deletes a grant with everything that came of it: its code, its refresh tokens, its access
+    /// tokens.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn grant_revoke(&mut self, id: GrantId) -> Result<(), Error> {
-        for sql in ["DELETE FROM refresh_family WHERE grant_id = $1", "DELETE FROM access_token WHERE grant_id = $1"] {
-            within!(self, db => sqlx::query(sql).bind(id.uuid()).execute(db).await.map(drop))?;
-        }
+        within!(self, db => sqlx::query("DELETE FROM oidc_grant WHERE id = $1")
+            .bind(id.uuid()).execute(db).await.map(drop))?;
         Ok(())
     }
 

@@ -38,7 +38,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn group_by_id(&self, id: GroupId) -> Result<Option<Group>, Error> {
-        let row: Option<GroupRow> = read!(self, db => sqlx::query_as(GROUP_BY_ID).bind(id.uuid()).fetch_optional(db).await)?;
+        let row: Option<GroupRow> =
+            read!(self, db => sqlx::query_as(GROUP_BY_ID).bind(id.uuid()).fetch_optional(db).await)?;
         Ok(row.map(Group::from))
     }
 
@@ -60,7 +61,8 @@ impl Tx {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn group_by_id(&mut self, id: GroupId) -> Result<Option<Group>, Error> {
-        let row: Option<GroupRow> = within!(self, db => sqlx::query_as(GROUP_BY_ID).bind(id.uuid()).fetch_optional(db).await)?;
+        let row: Option<GroupRow> =
+            within!(self, db => sqlx::query_as(GROUP_BY_ID).bind(id.uuid()).fetch_optional(db).await)?;
         Ok(row.map(Group::from))
     }
 

@@ -5,6 +5,7 @@
 
 use std::str::FromStr;
 
+use aws_lc_rs::hmac;
 use ostiary_model::{AuthMethods, Generation, Session, SessionId, Span, Timestamp, TokenHash, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -16,6 +17,9 @@ use crate::error::Error;
 /// How long a copy may stand in the cache. Bounds how stale one can be after the cache was away
 /// while its row was deleted.
 const COPY_TTL: Span = Span::from_secs(60);
+
+/// Bytes of the code in front of a copy (HMAC-SHA-256).
+const CODE_BYTES: usize = 32;
 
 /// How exact `seen_at` is: it is written at most this often.
 const SEEN_STEP: Span = Span::from_secs(60);
@@ -84,20 +88,32 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn session_by_token(&self, token: &TokenHash, now: Timestamp) -> Result<Option<Session>, Error> {
-        let key = Key::session(token);
-        if let Some(copy) = self.cache.get(&key, now).await
-            && let Ok(row) = serde_json::from_slice::<SessionRow>(&copy)
-        {
+        if let Some(row) = self.copy(token, now).await {
             return Ok((row.expires_at > now.as_micros()).then(|| row.into()));
         }
         let row: Option<SessionRow> = read!(self, db => sqlx::query_as(
             session_columns!("SELECT ", " FROM session WHERE token_hash = $1 AND expires_at > $2"),
         ).bind(&token.as_bytes()[..]).bind(now.as_micros()).fetch_optional(db).await)?;
         let Some(row) = row else { return Ok(None) };
-        if let Ok(copy) = serde_json::to_vec(&row) {
-            self.cache.put(&key, copy, now, COPY_TTL).await;
-        }
+        self.copy_make(token, &row, now).await;
         Ok(Some(row.into()))
+    }
+
+    /// The cache's copy, if the code on it is ours: made for this token, and altered by nobody.
+    async fn copy(&self, token: &TokenHash, now: Timestamp) -> Option<SessionRow> {
+        let key = self.cache_key.as_ref()?;
+        let copy = self.cache.get(&Key::session(token), now).await?;
+        let (code, json) = copy.split_at_checked(CODE_BYTES)?;
+        hmac::verify(key, &vouched(token, json), code).ok()?;
+        serde_json::from_slice(json).ok()
+    }
+
+    /// Makes a copy, unless one stands there or the session ended a moment ago.
+    async fn copy_make(&self, token: &TokenHash, row: &SessionRow, now: Timestamp) {
+        let (Some(key), Ok(json)) = (&self.cache_key, serde_json::to_vec(row)) else { return };
+        let mut copy = hmac::sign(key, &vouched(token, &json)).as_ref().to_vec();
+        copy.extend_from_slice(&json);
+        self.cache.put_new(&Key::session(token), copy, now, COPY_TTL).await;
     }
 
     /// The sessions of `user` on the accounts host that are not over, newest first.
@@ -119,12 +135,15 @@ impl Store {
         if now.since(session.seen_at) < SEEN_STEP {
             return Ok(());
         }
+        // The copy in the cache goes on telling the old time for a while: the first one writes.
+        if self.cache.add(&Key::seen(token), 1, now, COPY_TTL).await.is_some_and(|count| count > 1) {
+            return Ok(());
+        }
         let mut tx = self.begin().await?;
         within!(tx, db => sqlx::query("UPDATE session SET seen_at = $2 WHERE id = $1 AND seen_at < $3")
             .bind(session.id.uuid()).bind(now.as_micros()).bind((now - SEEN_STEP).as_micros())
             .execute(db).await.map(drop))?;
         tx.commit(now).await?;
-        self.session_forget(token, now).await;
         Ok(())
     }
 
@@ -135,17 +154,29 @@ impl Store {
     pub async fn session_end(&self, id: SessionId, now: Timestamp) -> Result<bool, Error> {
         let mut tx = self.begin().await?;
         let ended = tx.session_delete(id).await?;
+        // Before and after: who hangs up in between, or reads the row in between, changes nothing.
+        self.sessions_forget(&ended, now).await;
         tx.commit(now).await?;
-        for token in &ended {
-            self.session_forget(token, now).await;
-        }
+        self.sessions_forget(&ended, now).await;
         Ok(!ended.is_empty())
     }
 
-    /// Drops the cache's copy of an ended session.
-    pub async fn session_forget(&self, token: &TokenHash, now: Timestamp) {
-        self.cache.delete(&Key::session(token), now).await;
+    /// Puts a mark in the place of the copies of ended sessions, so that nobody who has just read
+    /// a row makes a copy of it again.
+    pub async fn sessions_forget(&self, tokens: &[TokenHash], now: Timestamp) {
+        for token in tokens {
+            let key = Key::session(token);
+            if !self.cache.put(&key, Vec::new(), now, COPY_TTL).await {
+                // Made up for by a deletion as soon as the cache is back.
+                self.cache.delete(&key, now).await;
+            }
+        }
     }
+}
+
+/// What the code on a copy covers.
+fn vouched(token: &TokenHash, json: &[u8]) -> Vec<u8> {
+    [token.as_bytes().as_slice(), json].concat()
 }
 
 impl Tx {
@@ -177,8 +208,18 @@ impl Tx {
         Ok(())
     }
 
+    /// Whether a session's row is there, as it stands in this transaction.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn session_exists(&mut self, id: SessionId) -> Result<bool, Error> {
+        let found: Option<i64> = within!(self, db => sqlx::query_scalar("SELECT created_at FROM session WHERE id = $1")
+            .bind(id.uuid()).fetch_optional(db).await)?;
+        Ok(found.is_some())
+    }
+
     /// Deletes a session and those that hang from it, and gives the fingerprints of their
-    /// cookies for [`Store::session_forget`] after the commit. Empty when it is over already.
+    /// cookies for [`Store::sessions_forget`] after the commit. Empty when it is over already.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Corrupt`].

@@ -120,11 +120,12 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes what the fallback tables hold beyond its time.
+    /// Deletes what the fallback tables, and the cache in memory, hold beyond its time.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn fallback_prune(&self, now: Timestamp) -> Result<(), Error> {
+        self.cache.sweep(now);
         let mut tx = self.begin().await?;
         for sql in [
             "DELETE FROM fallback_ticket WHERE expires_at <= $1",

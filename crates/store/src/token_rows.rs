@@ -1,7 +1,7 @@
 //! Issued access tokens and families of refresh tokens, by their fingerprints.
 //!
-//! A family's row is written first by everything that changes its tokens, so that uses of one
-//! family wait for each other.
+//! Both hang from their grant, see there. Whatever uses a family touches its grant first, so that
+//! uses of one family wait for each other.
 
 use std::str::FromStr;
 
@@ -138,7 +138,7 @@ impl Tx {
     /// Stores an access token.
     ///
     /// # Errors
-    /// [`Error::Orphan`] when the account or the client is gone.
+    /// [`Error::Orphan`] when its grant is gone.
     pub async fn access_token_insert(&mut self, hash: &TokenHash, token: &AccessToken) -> Result<(), Error> {
         within!(self, db => sqlx::query(
             "INSERT INTO access_token (id, token_hash, grant_id, client_id, user_id, generation, scopes, created_at, \
@@ -160,11 +160,11 @@ impl Tx {
     /// Stores a family, without any token yet.
     ///
     /// # Errors
-    /// [`Error::Orphan`] when the account or the client is gone.
+    /// [`Error::Orphan`] when its grant is gone.
     pub async fn family_insert(&mut self, family: &Family) -> Result<(), Error> {
         within!(self, db => sqlx::query(
             "INSERT INTO refresh_family (id, grant_id, client_id, user_id, generation, scopes, methods, \
-             authenticated_at, created_at, used_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
+             authenticated_at, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(family.id.uuid())
         .bind(family.grant.uuid())
@@ -185,8 +185,9 @@ impl Tx {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn family_touch(&mut self, id: FamilyId, now: Timestamp) -> Result<bool, Error> {
-        let found = within!(self, db => sqlx::query("UPDATE refresh_family SET used_at = $2 WHERE id = $1")
-            .bind(id.uuid()).bind(now.as_micros()).execute(db).await.map(|done| done.rows_affected()))?;
+        let found = within!(self, db => sqlx::query(
+            "UPDATE oidc_grant SET used_at = $2 WHERE id = (SELECT grant_id FROM refresh_family WHERE id = $1)",
+        ).bind(id.uuid()).bind(now.as_micros()).execute(db).await.map(|done| done.rows_affected()))?;
         Ok(found > 0)
     }
 

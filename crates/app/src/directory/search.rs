@@ -285,8 +285,16 @@ fn indexed(state: &State, tree: &Tree, filter: &Filter) -> Option<Vec<Target>> {
         Filter::Undefined => Some(Vec::new()),
         Filter::And(terms) => terms.iter().filter_map(|term| indexed(state, tree, term)).min_by_key(Vec::len),
         Filter::Or(terms) => {
-            let lists = terms.iter().map(|term| indexed(state, tree, term)).collect::<Option<Vec<_>>>()?;
-            Some(lists.concat())
+            // Many terms may name the same entries again and again: then a walk is shorter.
+            let counts = state.counts();
+            let (mut list, most) = (Vec::new(), counts.people + counts.groups);
+            for term in terms {
+                list.append(&mut indexed(state, tree, term)?);
+                if list.len() > most {
+                    return None;
+                }
+            }
+            Some(list)
         }
         Filter::Equal(attribute, value) => by_value(state, tree, *attribute, value),
         _ => None,

@@ -1,6 +1,7 @@
 //! What the verbs of administration do, and that a refused one leaves nothing half-written.
 
 use std::fmt::Debug;
+use std::pin::Pin;
 
 use ostiary_app::{AdminError, NewPerson, PersonEdit};
 use ostiary_model::{Folded, GroupId, UserId};
@@ -19,13 +20,19 @@ on_both_pairs!(
 );
 
 /// Refused with these words, and nothing was written.
-async fn refused<T: Debug>(house: &House, words: &str, attempt: impl Future<Output = Result<T, AdminError>>) {
-    let before = house.tables().await;
-    let error = attempt.await.expect_err(words).to_string();
-    assert!(error.contains(words), "{words:?} is not in {error:?}");
-    assert_eq!(house.tables().await, before, "{words}");
-    let counts = house.app.directory().counts();
-    assert_eq!(house.another().await.directory().counts(), counts, "{words}: the directory in memory");
+fn refused<'a, T: Debug>(
+    house: &'a House,
+    words: &'a str,
+    attempt: impl Future<Output = Result<T, AdminError>> + 'a,
+) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+    Box::pin(async move {
+        let before = house.tables().await;
+        let error = attempt.await.expect_err(words).to_string();
+        assert!(error.contains(words), "{words:?} is not in {error:?}");
+        assert_eq!(house.tables().await, before, "{words}");
+        let counts = house.app.directory().counts();
+        assert_eq!(house.another().await.directory().counts(), counts, "{words}: the directory in memory");
+    })
 }
 
 async fn a_person_is_added_changed_and_deleted(pair: Pair) {

@@ -43,6 +43,8 @@ pub(crate) struct House {
     key: String,
     pub(crate) looking: Mutex<Option<PgConnection>>,
     folder: TempDir,
+    // The last to go, after everything that is connected to it.
+    _postgres: Option<PostgresDatabase>,
 }
 
 /// Somebody with a password.
@@ -70,15 +72,16 @@ impl House {
 
     async fn build(pair: Pair, other_cache: Option<&str>, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (url, cache, redis) = match pair {
-            Pair::Embedded => {
-                (format!("sqlite:{}", folder.path().join("test.db").display()), "memory:".to_owned(), None)
-            }
+        let (postgres, redis) = match pair {
+            Pair::Embedded => (None, None),
             Pair::Servers => {
                 let redis = RedisDatabase::take(&setting("OSTIARY_TEST_REDIS"));
-                (fresh_postgres().await, redis.url(), Some(redis))
+                (Some(PostgresDatabase::create(setting("OSTIARY_TEST_POSTGRES")).await), Some(redis))
             }
         };
+        let embedded = || format!("sqlite:{}", folder.path().join("test.db").display());
+        let url = postgres.as_ref().map_or_else(embedded, |postgres| postgres.url.clone());
+        let cache = redis.as_ref().map_or_else(|| "memory:".to_owned(), RedisDatabase::url);
         let mut settings = settings(folder.path());
         change(&mut settings);
         let clock = Arc::new(TestClock(AtomicI64::new(BEGIN.as_micros())));
@@ -86,7 +89,19 @@ impl House {
         let database = DatabaseUrl::parse(&url).unwrap();
         let cache = CacheUrl::parse(other_cache.unwrap_or(&cache)).unwrap();
         let app = open(&database, &cache, &settings, &key, &clock).await.unwrap();
-        Self { app, settings, url, clock, database, cache, redis, key, looking: Mutex::default(), folder }
+        Self {
+            app,
+            settings,
+            url,
+            clock,
+            database,
+            cache,
+            redis,
+            key,
+            looking: Mutex::default(),
+            folder,
+            _postgres: postgres,
+        }
     }
 
     /// Another process on the same database, with the same settings and master key.
@@ -277,16 +292,40 @@ fn setting(name: &str) -> String {
     })
 }
 
-/// A new database on the test server.
-async fn fresh_postgres() -> String {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let server = setting("OSTIARY_TEST_POSTGRES");
-    let name = format!("verbs_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let mut connection = PgConnection::connect(&server).await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-    let mut url: url::Url = server.parse().unwrap();
-    url.set_path(&name);
-    url.into()
+/// A database of its own on the test server, as long as the test runs.
+struct PostgresDatabase {
+    server: String,
+    name: String,
+    url: String,
+}
+
+impl PostgresDatabase {
+    async fn create(server: String) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let name = format!("verbs_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut connection = PgConnection::connect(&server).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+        let mut url: url::Url = server.parse().unwrap();
+        url.set_path(&name);
+        Self { server, name, url: url.into() }
+    }
+}
+
+impl Drop for PostgresDatabase {
+    /// On a thread and a runtime of its own: the test's may be ending. What goes wrong here is no
+    /// failure of the test; the server ends with the run.
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        let removing = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            runtime.block_on(async {
+                let mut connection = PgConnection::connect(&server).await.ok()?;
+                let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.ok()
+            })
+        });
+        drop(removing.join());
+    }
 }
 
 struct TestClock(AtomicI64);

@@ -74,7 +74,11 @@ async fn a_client_proves_itself_by_its_secret_alone(pair: Pair) {
 async fn what_was_registered_comes_back(pair: Pair) {
     let house = House::new(pair).await;
     let new = NewClient {
-        redirect_uris: vec!["https://b.example/cb".into(), "http://127.0.0.1:1/cb".into(), "https://a.example/x?y".into()],
+        redirect_uris: vec![
+            "https://b.example/cb".into(),
+            "http://127.0.0.1:1/cb".into(),
+            "https://a.example/x?y".into(),
+        ],
         scopes: vec!["openid".into(), "groups".into()],
         remember: Some(Span::from_days(30)),
         claims_in_id_token: true,

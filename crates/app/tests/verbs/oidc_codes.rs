@@ -51,19 +51,19 @@ async fn a_wrong_verifier_or_address_spends_the_code(pair: Pair) {
 
     let mut wrong = right.clone();
     wrong.exchange.verifier = other.exchange.verifier.clone();
-    assert_invalid(house.exchange(&party, &wrong).await, "the verifier of another request");
-    assert_invalid(house.exchange(&party, &right).await, "the code is spent");
+    assert_invalid(&house.exchange(&party, &wrong).await, "the verifier of another request");
+    assert_invalid(&house.exchange(&party, &right).await, "the code is spent");
 
     for address in ["https://app.example/cb/", "https://app.example/", "https://evil.example/cb", ""] {
         let right = house.code(&party, &visitor, ALL).await;
         let mut wrong = right.clone();
         wrong.exchange.redirect_uri = address.to_owned();
-        assert_invalid(house.exchange(&party, &wrong).await, address);
-        assert_invalid(house.exchange(&party, &right).await, "the code is spent");
+        assert_invalid(&house.exchange(&party, &wrong).await, address);
+        assert_invalid(&house.exchange(&party, &right).await, "the code is spent");
     }
     let mut unknown = other.clone();
     unknown.exchange.code = crate::secret("ost_ac_unknown");
-    assert_invalid(house.exchange(&party, &unknown).await, "no such code");
+    assert_invalid(&house.exchange(&party, &unknown).await, "no such code");
     house.exchange(&party, &other).await.unwrap();
 }
 
@@ -74,9 +74,9 @@ async fn a_code_belongs_to_its_client(pair: Pair) {
     let ada = house.person("ada").await;
     let visitor = house.visitor(&house.signed_in(&ada).await).await;
     let code = house.code(&party, &visitor, ALL).await;
-    assert_invalid(house.exchange(&thief, &code).await, "another client");
+    assert_invalid(&house.exchange(&thief, &code).await, "another client");
     let issued = house.exchange(&party, &code).await.unwrap();
-    assert_invalid(house.exchange(&thief, &code).await, "another client, later");
+    assert_invalid(&house.exchange(&thief, &code).await, "another client, later");
     assert!(house.opens(&issued.access_token).await, "a stranger's try ends nothing");
     house.refresh(&party, refresh_token(&issued)).await.unwrap();
 }
@@ -90,7 +90,7 @@ async fn a_code_lasts_a_minute(pair: Pair) {
     house.pass(Span::from_secs(59));
     house.exchange(&party, &early).await.unwrap();
     house.pass(Span::from_secs(1));
-    assert_invalid(house.exchange(&party, &late).await, "too late");
+    assert_invalid(&house.exchange(&party, &late).await, "too late");
 }
 
 async fn a_second_use_ends_what_the_first_gave(pair: Pair) {
@@ -106,12 +106,12 @@ async fn a_second_use_ends_what_the_first_gave(pair: Pair) {
     house.pass(Span::from_mins(30));
     let mut replay = code.clone();
     replay.exchange.verifier = CodeVerifier::parse(&"w".repeat(43)).unwrap();
-    assert_invalid(house.exchange(&party, &replay).await, "used before");
+    assert_invalid(&house.exchange(&party, &replay).await, "used before");
     for token in [&issued.access_token, &renewed.access_token] {
         assert!(!house.opens(token).await);
     }
-    assert_invalid(house.refresh(&party, refresh_token(&renewed)).await, "revoked");
-    assert_invalid(house.exchange(&party, &code).await, "used before");
+    assert_invalid(&house.refresh(&party, refresh_token(&renewed)).await, "revoked");
+    assert_invalid(&house.exchange(&party, &code).await, "used before");
     assert!(house.opens(&bystander.access_token).await, "another grant of the same person goes on");
 }
 
@@ -140,7 +140,7 @@ async fn of_fifty_at_once_one_gets_tokens(pair: Pair) {
     assert_eq!(winners.len(), 1);
     // The other forty-nine were second uses.
     assert!(!house.opens(&winners[0].access_token).await);
-    assert_invalid(house.refresh(&party, refresh_token(&winners[0])).await, "revoked");
+    assert_invalid(&house.refresh(&party, refresh_token(&winners[0])).await, "revoked");
 }
 
 async fn ended(house: &House, how: &str, ada: &Person, party: &Party) {
@@ -152,7 +152,9 @@ async fn ended(house: &House, how: &str, ada: &Person, party: &Party) {
             app.person_enable(&house.cli(), ada.id).await.unwrap();
         }
         "signed out everywhere" => app.person_sign_out(&house.cli(), ada.id).await.unwrap(),
-        "password set" => app.person_set_password(&house.cli(), ada.id, &crate::secret("a new door, a new key")).await.unwrap(),
+        "password set" => {
+            app.person_set_password(&house.cli(), ada.id, &crate::secret("a new door, a new key")).await.unwrap()
+        }
         "factors reset" => app.person_reset_factors(&house.cli(), ada.id).await.unwrap(),
         "deleted" => app.person_delete(&house.cli(), ada.id).await.unwrap(),
         "client deleted" => app.client_delete(&house.cli(), party.client.id()).await.unwrap(),
@@ -181,8 +183,8 @@ async fn what_ends_a_person_ends_their_codes_and_tokens(pair: Pair) {
         let issued = house.tokens(&party, &visitor, ALL).await;
         let bystander = house.tokens(&party, &other, ALL).await;
         ended(&house, how, &ada, &party).await;
-        assert_invalid(house.exchange(&party, &code).await, how);
-        assert_invalid(house.refresh(&party, refresh_token(&issued)).await, how);
+        assert_invalid(&house.exchange(&party, &code).await, how);
+        assert_invalid(&house.refresh(&party, refresh_token(&issued)).await, how);
         assert!(!house.opens(&issued.access_token).await, "{how}");
         assert_eq!(house.opens(&bystander.access_token).await, how != "client deleted", "{how}");
     }
@@ -197,16 +199,16 @@ async fn a_stricter_policy_ends_what_one_factor_got(pair: Pair) {
     };
     put(SignInPolicy::OneFactor).await;
     let client = house.app.client_show(&house.cli(), &ClientId::parse("filed").unwrap()).await.unwrap();
-    let party = Party { client, secret: None };
+    let party = Party { client };
     let ada = house.person("ada").await;
     let visitor = house.visitor(&house.signed_in(&ada).await).await;
     let code = house.code(&party, &visitor, ALL).await;
     let issued = house.tokens(&party, &visitor, ALL).await;
     put(SignInPolicy::TwoFactor).await;
-    assert_invalid(house.exchange(&party, &code).await, "one factor is no longer enough");
-    assert_invalid(house.refresh(&party, refresh_token(&issued)).await, "one factor is no longer enough");
+    assert_invalid(&house.exchange(&party, &code).await, "one factor is no longer enough");
+    assert_invalid(&house.refresh(&party, refresh_token(&issued)).await, "one factor is no longer enough");
     put(SignInPolicy::OneFactor).await;
-    assert_invalid(house.refresh(&party, refresh_token(&issued)).await, "the family has ended");
+    assert_invalid(&house.refresh(&party, refresh_token(&issued)).await, "the family has ended");
 }
 
 on_both_pairs! {

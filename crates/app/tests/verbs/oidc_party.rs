@@ -23,7 +23,6 @@ pub(crate) const ALL: &str = "openid profile email groups offline_access";
 #[derive(Debug, Clone)]
 pub(crate) struct Party {
     pub(crate) client: Client,
-    pub(crate) secret: Option<Secret>,
 }
 
 /// A code on its way to its client.
@@ -92,10 +91,9 @@ impl House {
     }
 
     pub(crate) async fn party_with(&self, id: &str, change: impl FnOnce(&mut NewClient)) -> Party {
-        let mut new = new_client(id);
+        let mut new = NewClient { public: false, ..new_client(id) };
         change(&mut new);
-        let (client, secret) = self.app.client_add(&self.cli(), &new).await.unwrap();
-        Party { client, secret }
+        Party { client: self.app.client_add(&self.cli(), &new).await.unwrap().0 }
     }
 
     /// The visitor goes all the way to a code, agreeing where asked.
@@ -153,6 +151,6 @@ pub(crate) fn refresh_token(issued: &Issued) -> &Secret {
 }
 
 /// That nothing was given, as for anything that is not valid.
-pub(crate) fn assert_invalid(result: Result<Issued, ExchangeError>, what: &str) {
+pub(crate) fn assert_invalid(result: &Result<Issued, ExchangeError>, what: &str) {
     assert!(matches!(result, Err(ExchangeError::InvalidGrant)), "{what}: {result:?}");
 }

@@ -92,8 +92,8 @@ async fn a_late_second_use_ends_the_family(pair: Pair) {
     let first = house.tokens(&party, &visitor, ALL).await;
     let second = house.refresh(&party, refresh_token(&first)).await.unwrap();
     house.pass(Span::from_secs(31));
-    assert_invalid(house.refresh(&party, refresh_token(&first)).await, "used long ago");
-    assert_invalid(house.refresh(&party, refresh_token(&second)).await, "the family has ended");
+    assert_invalid(&house.refresh(&party, refresh_token(&first)).await, "used long ago");
+    assert_invalid(&house.refresh(&party, refresh_token(&second)).await, "the family has ended");
     for issued in [&first, &second] {
         assert!(!house.opens(&issued.access_token).await);
     }
@@ -106,9 +106,9 @@ async fn a_token_belongs_to_its_client(pair: Pair) {
     let ada = house.person("ada").await;
     let visitor = house.visitor(&house.signed_in(&ada).await).await;
     let issued = house.tokens(&party, &visitor, ALL).await;
-    assert_invalid(house.refresh(&thief, refresh_token(&issued)).await, "another client");
-    assert_invalid(house.refresh(&party, &issued.access_token).await, "no refresh token at all");
-    assert_invalid(house.refresh(&party, &crate::secret("")).await, "nothing");
+    assert_invalid(&house.refresh(&thief, refresh_token(&issued)).await, "another client");
+    assert_invalid(&house.refresh(&party, &issued.access_token).await, "no refresh token at all");
+    assert_invalid(&house.refresh(&party, &crate::secret("")).await, "nothing");
     house.refresh(&party, refresh_token(&issued)).await.unwrap();
     assert!(!house.opens(refresh_token(&issued)).await, "nor does it open userinfo");
 }
@@ -127,9 +127,9 @@ async fn unused_tokens_end_and_so_do_old_families(pair: Pair) {
         house.pass(Span::from_days(13));
         busy = house.refresh(&party, refresh_token(&busy)).await.unwrap();
     }
-    assert_invalid(house.refresh(&party, refresh_token(&idle)).await, "nobody used it");
+    assert_invalid(&house.refresh(&party, refresh_token(&idle)).await, "nobody used it");
     house.pass(Span::from_days(12));
-    assert_invalid(house.refresh(&party, refresh_token(&busy)).await, "ninety days are over");
+    assert_invalid(&house.refresh(&party, refresh_token(&busy)).await, "ninety days are over");
 }
 
 async fn scopes_may_narrow_and_never_widen(pair: Pair) {
@@ -161,7 +161,7 @@ async fn what_the_client_may_no_longer_ask_is_no_longer_given(pair: Pair) {
         let client = NewClient { scopes, ..new_client("filed") };
         house.app.clients_from_config(&server, &[ConfiguredClient { client, secret: None }]).await.unwrap();
         let client = house.app.client_show(&house.cli(), &ClientId::parse("filed").unwrap()).await.unwrap();
-        Party { client, secret: None }
+        Party { client }
     };
     let party = put(&[]).await;
     let ada = house.person("ada").await;
@@ -171,7 +171,7 @@ async fn what_the_client_may_no_longer_ask_is_no_longer_given(pair: Pair) {
     let less = house.refresh(&party, refresh_token(&issued)).await.unwrap();
     assert_eq!(less.scopes.to_string(), "openid offline_access");
     let party = put(&["openid"]).await;
-    assert_invalid(house.refresh(&party, refresh_token(&less)).await, "no refresh tokens any more");
+    assert_invalid(&house.refresh(&party, refresh_token(&less)).await, "no refresh tokens any more");
     assert!(!house.opens(&less.access_token).await);
 }
 
@@ -216,7 +216,44 @@ async fn disabling_in_the_middle_leaves_nothing_alive(pair: Pair) {
             match task.await.unwrap() {
                 Ok(given) => {
                     assert!(!house.opens(&given.access_token).await);
-                    assert_invalid(house.refresh(&party, refresh_token(&given)).await, "after the end");
+                    assert_invalid(&house.refresh(&party, refresh_token(&given)).await, "after the end");
+                }
+                Err(ExchangeError::InvalidGrant) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+}
+
+/// A theft is noticed while the rightful holders go on: none of them keeps what they got just then.
+async fn a_theft_noticed_in_the_middle_leaves_nothing_alive(pair: Pair) {
+    let house = House::new(pair).await;
+    let party = house.party("app").await;
+    let ada = house.person("ada").await;
+    let visitor = house.visitor(&house.signed_in(&ada).await).await;
+    for round in 0..4 {
+        let code = house.code(&party, &visitor, ALL).await;
+        let first = house.exchange(&party, &code).await.unwrap();
+        let second = house.refresh(&party, refresh_token(&first)).await.unwrap();
+        house.pass(Span::from_secs(31));
+        let tasks: Vec<_> = (0..12)
+            .map(|number| {
+                let (app, ctx, client) = (house.app.clone(), house.ctx(), party.client.clone());
+                let (code, old, new) = (code.clone(), refresh_token(&first).clone(), refresh_token(&second).clone());
+                tokio::spawn(async move {
+                    match number % 4 {
+                        0 if round % 2 == 0 => app.code_exchange(&ctx, &client, &code.exchange).await,
+                        0 => app.refresh(&ctx, &client, &old, None).await,
+                        _ => app.refresh(&ctx, &client, &new, None).await,
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(given) => {
+                    assert!(!house.opens(&given.access_token).await, "round {round}");
+                    assert_invalid(&house.refresh(&party, refresh_token(&given)).await, "after the theft");
                 }
                 Err(ExchangeError::InvalidGrant) => {}
                 Err(other) => panic!("{other}"),
@@ -242,8 +279,8 @@ async fn what_is_over_is_forgotten_and_nothing_else(pair: Pair) {
     assert_eq!((count("oidc_grant"), count("access_token"), count("consent")), (2, 0, 0), "{}", old.grant);
     assert_eq!((count("refresh_family"), count("refresh_token")), (2, 2));
     house.refresh(&party, refresh_token(&kept)).await.unwrap();
-    assert_invalid(house.exchange(&party, &replayable).await, "a second use is still noticed");
-    assert_invalid(house.refresh(&party, refresh_token(&replayed)).await, "and ends what the first gave");
+    assert_invalid(&house.exchange(&party, &replayable).await, "a second use is still noticed");
+    assert_invalid(&house.refresh(&party, refresh_token(&replayed)).await, "and ends what the first gave");
     house.pass(Span::from_days(90));
     house.app.oidc_prune(&house.app.ctx(Actor::Server)).await.unwrap();
     let all = house.tables().await;
@@ -263,5 +300,6 @@ on_both_pairs! {
     what_the_client_may_no_longer_ask_is_no_longer_given,
     the_database_alone_gives_no_token,
     disabling_in_the_middle_leaves_nothing_alive,
+    a_theft_noticed_in_the_middle_leaves_nothing_alive,
     what_is_over_is_forgotten_and_nothing_else,
 }

@@ -221,15 +221,11 @@ async fn unknown_names_and_closed_accounts_take_as_long_as_wrong_passwords() {
             times[case].push(begun.elapsed());
         }
     }
-    let medians: Vec<f64> = times
-        .iter_mut()
-        .map(|times| {
-            times.sort();
-            times[ROUNDS / 2].as_secs_f64()
-        })
-        .collect();
-    for (case, median) in medians.iter().enumerate() {
-        let ratio = median / medians[0];
-        assert!((0.5..2.0).contains(&ratio), "case {case} takes {ratio:.2} times as long: {medians:?}");
+    // The quickest of several: what a busy machine adds is not the verb's.
+    let quickest: Vec<f64> =
+        times.iter().map(|times| times.iter().min().copied().unwrap_or_default().as_secs_f64()).collect();
+    for (case, time) in quickest.iter().enumerate() {
+        let ratio = time / quickest[0];
+        assert!((0.5..2.0).contains(&ratio), "case {case} takes {ratio:.2} times as long: {quickest:?}");
     }
 }

@@ -1,14 +1,16 @@
 //! The cache in the process: a map behind a lock, bounded, with an expiry on each entry.
 //!
-//! When it is full, what is over goes first, then what would be over soonest. Counters never
-//! give way to values: they are what guessing is held back by.
+//! When it is full, what is over goes first, then a tenth of what would be over soonest: copies
+//! and tickets before counters, which are what guessing is held back by. It never grows beyond
+//! its bound, and each walk over it makes room for thousands of entries.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ostiary_model::{Span, Timestamp};
 
-/// Entries at most: about 50 MB at worst, reached only under attack.
+/// Entries at most. Keys and values are short (names are hashed before they get here), so this
+/// is about 30 MB, reached only under attack.
 const CAPACITY: usize = 100_000;
 
 #[derive(Default)]
@@ -39,13 +41,28 @@ impl Memory {
         }
     }
 
-    pub(super) fn put(&self, key: &str, value: Vec<u8>, now: Timestamp, ttl: Span) -> bool {
+    pub(super) fn put(&self, key: &str, value: Vec<u8>, now: Timestamp, ttl: Span) {
         let mut entries = self.lock();
-        if entries.len() >= CAPACITY && !make_room(&mut entries, now) {
-            return false;
+        if entries.len() >= CAPACITY {
+            make_room(&mut entries, now);
         }
         entries.insert(key.into(), Entry { value: Value::Bytes(value.into()), expires_at: now + ttl });
-        true
+    }
+
+    pub(super) fn put_new(&self, key: &str, value: Vec<u8>, now: Timestamp, ttl: Span) {
+        let mut entries = self.lock();
+        if entries.get(key).is_some_and(|entry| entry.expires_at > now) {
+            return;
+        }
+        if entries.len() >= CAPACITY {
+            make_room(&mut entries, now);
+        }
+        entries.insert(key.into(), Entry { value: Value::Bytes(value.into()), expires_at: now + ttl });
+    }
+
+    /// Drops what is over.
+    pub(super) fn sweep(&self, now: Timestamp) {
+        self.lock().retain(|_, entry| entry.expires_at > now);
     }
 
     pub(super) fn take(&self, key: &str, now: Timestamp) -> Option<Vec<u8>> {
@@ -71,19 +88,23 @@ impl Memory {
     }
 }
 
-/// Makes room for some thousand entries, so that the walk over all of them is rare. False when
-/// nothing could go.
-fn make_room(entries: &mut HashMap<Box<str>, Entry>, now: Timestamp) -> bool {
+/// Makes room for some thousand entries, so that the walk over all of them is rare.
+fn make_room(entries: &mut HashMap<Box<str>, Entry>, now: Timestamp) {
     entries.retain(|_, entry| entry.expires_at > now);
     if entries.len() < CAPACITY {
-        return true;
+        return;
     }
-    let mut ends: Vec<Timestamp> =
-        entries.values().filter(|entry| matches!(entry.value, Value::Bytes(_))).map(|entry| entry.expires_at).collect();
-    ends.sort_unstable();
-    let Some(&last) = ends.get(ends.len() / 10) else { return false };
-    entries.retain(|_, entry| matches!(entry.value, Value::Count(_)) || entry.expires_at > last);
-    entries.len() < CAPACITY
+    let mut order: Vec<(bool, Timestamp)> = entries.values().map(Entry::worth).collect();
+    let (_, last, _) = order.select_nth_unstable(CAPACITY / 10);
+    let last = *last;
+    entries.retain(|_, entry| entry.worth() > last);
+}
+
+impl Entry {
+    /// What gives way first is worth least.
+    const fn worth(&self) -> (bool, Timestamp) {
+        (matches!(self.value, Value::Count(_)), self.expires_at)
+    }
 }
 
 #[cfg(test)]
@@ -93,16 +114,31 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_000);
     const LONG: Span = Span::from_mins(10);
 
+    fn many() -> u32 {
+        u32::try_from(CAPACITY).unwrap() + 10
+    }
+
     #[test]
     fn when_full_the_soonest_to_end_give_way_and_counters_stay() {
         let memory = Memory::default();
         memory.add("tries", 7, NOW, LONG);
-        for number in 0..u32::try_from(CAPACITY).unwrap() + 10 {
-            assert!(memory.put(&format!("k{number}"), vec![0], NOW, Span::from_secs(number + 1)));
+        for number in 0..many() {
+            memory.put(&format!("k{number}"), vec![0], NOW, Span::from_secs(number + 1));
+            assert!(memory.lock().len() <= CAPACITY);
         }
-        assert!(memory.lock().len() <= CAPACITY);
         assert_eq!(memory.add("tries", 1, NOW, LONG), 8);
         assert_eq!(memory.get("k0", NOW), None);
         assert!(memory.get(&format!("k{CAPACITY}"), NOW).is_some());
+    }
+
+    #[test]
+    fn a_flood_of_counters_is_bounded_and_cheap() {
+        let memory = Memory::default();
+        for number in 0..2 * many() {
+            memory.add(&format!("c{number}"), 1, NOW, LONG);
+        }
+        assert!(memory.lock().len() <= CAPACITY);
+        memory.sweep(NOW + LONG);
+        assert!(memory.lock().is_empty());
     }
 }

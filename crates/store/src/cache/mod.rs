@@ -48,6 +48,10 @@ impl Key {
         Self(format!("ostiary:session:{}", Hex(token.as_bytes())))
     }
 
+    pub(crate) fn seen(token: &TokenHash) -> Self {
+        Self(format!("ostiary:seen:{}", Hex(token.as_bytes())))
+    }
+
     pub(crate) fn ticket(token: &TokenHash) -> Self {
         Self(format!("ostiary:ticket:{}", Hex(token.as_bytes())))
     }
@@ -96,8 +100,26 @@ impl Cache {
     /// False when it was not stored, or may not have been.
     pub(crate) async fn put(&self, key: &Key, value: Vec<u8>, now: Timestamp, ttl: Span) -> bool {
         match self {
-            Self::Memory(memory) => memory.put(&key.0, value, now, ttl),
+            Self::Memory(memory) => {
+                memory.put(&key.0, value, now, ttl);
+                true
+            }
             Self::Redis(redis) => redis.put(&key.0, value, ttl).await,
+        }
+    }
+
+    /// Stores the value unless something stands there.
+    pub(crate) async fn put_new(&self, key: &Key, value: Vec<u8>, now: Timestamp, ttl: Span) {
+        match self {
+            Self::Memory(memory) => memory.put_new(&key.0, value, now, ttl),
+            Self::Redis(redis) => redis.put_new(&key.0, value, ttl).await,
+        }
+    }
+
+    /// Drops what is over, where that does not happen by itself.
+    pub(crate) fn sweep(&self, now: Timestamp) {
+        if let Self::Memory(memory) = self {
+            memory.sweep(now);
         }
     }
 

@@ -57,6 +57,13 @@ impl Redis {
         quiet(connection.pset_ex::<_, _, ()>(key, value, millis(ttl)).await).is_some()
     }
 
+    pub(super) async fn put_new(&self, key: &str, value: Vec<u8>, ttl: Span) {
+        let mut connection = self.connection.clone();
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(value).arg("NX").arg("PX").arg(millis(ttl));
+        quiet(command.query_async::<Option<String>>(&mut connection).await);
+    }
+
     pub(super) async fn take(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let mut connection = self.connection.clone();
         connection

@@ -46,7 +46,9 @@ async fn the_house_goes_on_without_redis() {
     let port = free_port();
     let redis = Redis::start(port).await;
     let database = DatabaseUrl::parse(&format!("sqlite:{}", folder.path().join("t.db").display())).unwrap();
-    let store = Store::open(&database, &CacheUrl::parse(&format!("redis://127.0.0.1:{port}/")).unwrap(), NOW).await.unwrap();
+    let cache = CacheUrl::parse(&format!("redis://127.0.0.1:{port}/")).unwrap();
+    let mut store = Store::open(&database, &cache, NOW).await.unwrap();
+    store.vouch_for_cache(&crate::CACHE_KEY);
     let user = person(&ctx(), "ada");
     let session = |id| Session {
         id,

@@ -72,6 +72,10 @@ async fn who_slept_too_long_is_told_to_load_again(house: House) {
     tx.commit(NOW).await.unwrap();
     assert!(house.store.directory_changes(1).await.unwrap().is_none());
     assert!(house.store.directory_changes(3).await.unwrap().unwrap().is_empty());
+    for name in ["d", "e"] {
+        stored_person(&house, name).await;
+    }
+    assert_eq!(house.store.directory_changes(3).await.unwrap().unwrap().len(), 2);
     assert!(house.store.directory_changes(99).await.unwrap().is_none(), "a number from another database");
 }
 

@@ -30,6 +30,9 @@ use tempfile::TempDir;
 /// A point in time that all tests share, so that nothing depends on when they run.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
 
+/// What the cache's copies are vouched for with.
+pub(crate) const CACHE_KEY: [u8; 32] = [7; 32];
+
 /// The two pairs that are supported in earnest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pair {
@@ -55,13 +58,16 @@ impl House {
         };
         let database = DatabaseUrl::parse(&url).unwrap();
         let cache = CacheUrl::parse(&cache).unwrap();
-        let store = Arc::new(Store::open(&database, &cache, NOW).await.unwrap());
-        Self { store, database, cache, url, folder }
+        let mut store = Store::open(&database, &cache, NOW).await.unwrap();
+        store.vouch_for_cache(&CACHE_KEY);
+        Self { store: Arc::new(store), database, cache, url, folder }
     }
 
     /// The same database as another process would see it.
     pub(crate) async fn again(&self) -> Store {
-        Store::open(&self.database, &self.cache, NOW).await.unwrap()
+        let mut store = Store::open(&self.database, &self.cache, NOW).await.unwrap();
+        store.vouch_for_cache(&CACHE_KEY);
+        store
     }
 
     /// The folder that goes with the test.
@@ -71,8 +77,9 @@ impl House {
 }
 
 pub(crate) fn setting(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `bash tests/run rust`, which starts the server"))
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run the tests with `bash tests/run rust`, which starts the server")
+    })
 }
 
 /// A new database on the test server.
@@ -121,7 +128,8 @@ pub(crate) fn ctx() -> Ctx {
     let seed = (u64::from(std::process::id()) << 40)
         ^ std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64
         ^ (NUMBER.fetch_add(1, Ordering::Relaxed) << 20);
-    Ctx::new(NOW, Actor::Server, Arc::new(Counter(AtomicU64::new(seed)))).with_address(Some(IpAddr::from([192, 0, 2, 1])))
+    Ctx::new(NOW, Actor::Server, Arc::new(Counter(AtomicU64::new(seed))))
+        .with_address(Some(IpAddr::from([192, 0, 2, 1])))
 }
 
 /// A person who is not stored yet.

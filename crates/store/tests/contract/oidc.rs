@@ -65,7 +65,10 @@ fn scopes() -> Scopes {
 fn pending(record: &ClientRecord) -> Pending {
     let request = GrantRequest {
         client: record.client.id().clone(),
-        back: ReturnAddress { redirect_uri: record.client.details.redirect_uris[0].clone(), state: Some("s t&=".into()) },
+        back: ReturnAddress {
+            redirect_uri: record.client.details.redirect_uris[0].clone(),
+            state: Some("s t&=".into()),
+        },
         scopes: scopes(),
         nonce: Some("n".into()),
         challenge: CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap(),
@@ -186,7 +189,6 @@ async fn a_grant_goes_from_state_to_state(house: House) {
     let exchanged = approved.exchange(NOW, NOW + Span::from_days(90));
     let mut tx = house.store.begin().await.unwrap();
     assert!(tx.grant_exchange(&exchanged).await.unwrap());
-    assert!(!tx.grant_burn(id).await.unwrap());
     tx.commit(NOW).await.unwrap();
     assert_eq!(house.store.grant_by_code(&code).await.unwrap(), Some(Grant::Exchanged(exchanged)));
 
@@ -240,7 +242,7 @@ async fn a_grant_that_is_too_late_goes_nowhere(house: House) {
     assert!(tx.grant_approve(&approved, NOW).await.unwrap());
     let too_late = approved.clone().exchange(approved.expires_at, late);
     assert!(!tx.grant_exchange(&too_late).await.unwrap());
-    assert!(tx.grant_burn(grant.id).await.unwrap());
+    tx.grant_revoke(grant.id).await.unwrap();
     tx.commit(NOW).await.unwrap();
     assert!(house.store.grant_by_id(grant.id).await.unwrap().is_none());
 }

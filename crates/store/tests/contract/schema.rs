@@ -58,10 +58,8 @@ fn every_file_is_a_migration_and_the_other_way_round() {
     }
     for engine in ["postgres", "sqlite"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(engine);
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut files: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         files.sort();
         assert_eq!(files, listed, "{engine}");
     }
