@@ -69,8 +69,9 @@ impl App {
     /// [`Trouble`].
     pub async fn oidc_prune(&self, ctx: &Ctx) -> Result<(), Trouble> {
         let mut tx = self.store().begin().await?;
-        tx.tokens_prune(ctx.now).await?;
+        // From above, as all locks are taken: see the store.
         tx.grants_prune(ctx.now).await?;
+        tx.tokens_prune(ctx.now).await?;
         tx.consents_prune(ctx.now).await?;
         self.commit(ctx, tx).await
     }
