@@ -28,7 +28,7 @@ fn texts() -> Result<Vec<(String, String)>> {
     paths
         .into_iter()
         .map(|path| {
-            let name = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
+            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
             Ok((name, std::fs::read_to_string(path)?))
         })
         .collect()
