@@ -34,6 +34,8 @@ pub enum AuthorizationError {
     RegistrationNotSupported,
     /// Something broke here.
     ServerError,
+    /// More is asked than can be served at this moment.
+    TemporarilyUnavailable,
 }
 
 impl AuthorizationError {
@@ -52,6 +54,7 @@ impl AuthorizationError {
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",
             Self::ServerError => "server_error",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
     }
 
@@ -70,6 +73,7 @@ impl AuthorizationError {
             Self::RequestUriNotSupported => "The request_uri parameter is not supported.",
             Self::RegistrationNotSupported => "The registration parameter is not supported.",
             Self::ServerError => "The identity server could not do its work. Trying again may help.",
+            Self::TemporarilyUnavailable => "The identity server has too much to do. Trying again in a while may help.",
         }
     }
 }
@@ -146,6 +150,7 @@ mod tests {
             AuthorizationError::RequestUriNotSupported,
             AuthorizationError::RegistrationNotSupported,
             AuthorizationError::ServerError,
+            AuthorizationError::TemporarilyUnavailable,
         ] {
             let url = address("http://127.0.0.1:9/cb", Some("s")).with_error("https://id.example", error);
             let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();

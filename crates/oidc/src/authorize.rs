@@ -148,6 +148,9 @@ fn refused(door: &Door, back: &ReturnAddress, error: AuthorizationError) -> Auth
 }
 
 fn broken(door: &Door, back: &ReturnAddress, error: &GrantError) -> AuthorizeError {
+    if matches!(error, GrantError::Trouble(Trouble::Busy)) {
+        return refused(door, back, AuthorizationError::TemporarilyUnavailable);
+    }
     tracing::error!(%error, "an authorization request could not be served");
     refused(door, back, AuthorizationError::ServerError)
 }

@@ -1,6 +1,6 @@
 //! A grant from the request to its code: what is asked, of whom, and when it is over.
 
-use ostiary_app::{ConfiguredClient, GrantError, Next, UnknownClient, Visitor};
+use ostiary_app::{ConfiguredClient, GrantError, Next, Trouble, UnknownClient, Visitor};
 use ostiary_model::{Actor, ClientId, GrantId, GrantRequest, NewClient, Prompt, SignInPolicy, Span};
 
 use crate::oidc_party::{ISSUER, Party, error_of, in_query, new_client, request};
@@ -290,6 +290,32 @@ async fn of_many_at_once_one_gets_the_code(pair: Pair) {
     assert_eq!(codes, 1);
 }
 
+/// Beginning costs a stranger nothing and the house a row.
+async fn a_network_begins_only_so_many(pair: Pair) {
+    let house = House::new(pair).await;
+    let party = house.party("app").await;
+    let open = |address: &str| {
+        let (request, _) = request(&party.client, "openid");
+        let (app, ctx) = (house.app.clone(), house.from(address));
+        tokio::spawn(async move { app.grant_open(&ctx, request).await })
+    };
+    let mut begun = 0;
+    for _ in 0..61 {
+        let tasks: Vec<_> = (0..10).map(|_| open("192.0.2.7")).collect();
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(_) => begun += 1,
+                Err(GrantError::Trouble(Trouble::Busy)) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+    assert_eq!(begun, 600);
+    open("198.51.100.7").await.unwrap().unwrap();
+    house.pass(Span::from_mins(10));
+    open("192.0.2.7").await.unwrap().unwrap();
+}
+
 async fn only_known_clients_and_their_addresses_are_answered(pair: Pair) {
     let house = House::new(pair).await;
     let change = |new: &mut NewClient| {
@@ -321,5 +347,6 @@ on_both_pairs! {
     a_grant_ends_in_time_and_with_its_client,
     a_closed_account_gets_no_code,
     of_many_at_once_one_gets_the_code,
+    a_network_begins_only_so_many,
     only_known_clients_and_their_addresses_are_answered,
 }
