@@ -154,16 +154,17 @@ impl App {
         if begun > GRANTS_PER_NETWORK { Err(Trouble::Busy) } else { Ok(()) }
     }
 
-    /// Which application waits at the end of a grant. `None` when it is over.
+    /// Which application waits at the end of a grant, whatever its state. `None` when its time is
+    /// over.
     ///
     /// # Errors
     /// [`Trouble`].
     pub async fn grant_application(&self, ctx: &Ctx, id: GrantId) -> Result<Option<Application>, Trouble> {
-        match self.pending(ctx, id).await {
-            Ok((grant, client)) => Ok(Some(application(&client, &grant.request.back.redirect_uri))),
-            Err(GrantError::Gone) => Ok(None),
-            Err(GrantError::Trouble(trouble)) => Err(trouble),
-        }
+        let found = self.store().grant_by_id(id).await?;
+        let Some(grant) = found.filter(|grant| grant.expires_at() > ctx.now) else { return Ok(None) };
+        let request = grant.request();
+        let record = self.store().client_by_id(&request.client).await?;
+        Ok(record.map(|record| application(&record.client, &request.back.redirect_uri)))
     }
 
     /// What comes next in the grant `id` for this visitor. When nothing is left to ask, approves
@@ -175,7 +176,7 @@ impl App {
         let (grant, client) = match self.store().grant_by_id(id).await? {
             Some(Grant::Cancelled(grant)) if grant.expires_at > ctx.now => {
                 let issuer = self.settings().site.issuer();
-                return Ok(Next::Redirect(grant.back.with_error(issuer, AuthorizationError::AccessDenied)));
+                return Ok(Next::Redirect(grant.request.back.with_error(issuer, AuthorizationError::AccessDenied)));
             }
             _ => self.pending(ctx, id).await?,
         };

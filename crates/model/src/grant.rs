@@ -13,68 +13,11 @@ use crate::ids::{GrantId, SessionId, UserId};
 use crate::names::ClientId;
 use crate::people::{Generation, User};
 use crate::pkce::CodeChallenge;
+use crate::prompt::Prompt;
 use crate::scope::Scopes;
 use crate::secret::TokenHash;
 use crate::session::{AuthMethods, Session};
 use crate::time::{Span, Timestamp};
-
-/// How the client wants the person to be asked (`prompt`, OpenID Connect Core section 3.1.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prompt {
-    /// `none`: not at all, or else an error.
-    Silent,
-    /// What needs to be asked, and these even when it is known.
-    Ask {
-        /// `login` or `select_account`: to sign in.
-        sign_in: bool,
-        /// `consent`: whether they agree.
-        consent: bool,
-    },
-}
-
-impl Prompt {
-    /// Reads `prompt`. `None` for a value that is not known, and for `none` together with others.
-    ///
-    /// `select_account` is `login`: a browser holds one session here, and signing in is how
-    /// another account is chosen.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (mut none, mut sign_in, mut consent) = (false, false, false);
-        for word in text.split(' ').filter(|word| !word.is_empty()) {
-            match word {
-                "none" => none = true,
-                "login" | "select_account" => sign_in = true,
-                "consent" => consent = true,
-                _ => return None,
-            }
-        }
-        match (none, sign_in || consent) {
-            (true, true) => None,
-            (true, false) => Some(Self::Silent),
-            (false, _) => Some(Self::Ask { sign_in, consent }),
-        }
-    }
-
-    /// The stored form, which [`Prompt::parse`] reads.
-    #[must_use]
-    pub const fn to_stored(self) -> &'static str {
-        match self {
-            Self::Silent => "none",
-            Self::Ask { sign_in: false, consent: false } => "",
-            Self::Ask { sign_in: true, consent: false } => "login",
-            Self::Ask { sign_in: false, consent: true } => "consent",
-            Self::Ask { sign_in: true, consent: true } => "login consent",
-        }
-    }
-
-    const fn asks_to_sign_in(self) -> bool {
-        matches!(self, Self::Ask { sign_in: true, .. })
-    }
-
-    const fn asks_for_consent(self) -> bool {
-        matches!(self, Self::Ask { consent: true, .. })
-    }
-}
 
 /// What a client asked for. Its redirect URI and scopes were checked against its registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +100,30 @@ pub enum Grant {
     Cancelled(Cancelled),
 }
 
+impl Grant {
+    /// What was asked for.
+    #[must_use]
+    pub const fn request(&self) -> &GrantRequest {
+        match self {
+            Self::Pending(grant) => &grant.request,
+            Self::Approved(grant) => &grant.request,
+            Self::Exchanged(grant) => &grant.request,
+            Self::Cancelled(grant) => &grant.request,
+        }
+    }
+
+    /// When this state is over.
+    #[must_use]
+    pub const fn expires_at(&self) -> Timestamp {
+        match self {
+            Self::Pending(grant) => grant.expires_at,
+            Self::Approved(grant) => grant.expires_at,
+            Self::Exchanged(grant) => grant.expires_at,
+            Self::Cancelled(grant) => grant.expires_at,
+        }
+    }
+}
+
 /// See [`Grant::Pending`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
@@ -209,8 +176,8 @@ pub struct Exchanged {
 pub struct Cancelled {
     /// Which grant.
     pub id: GrantId,
-    /// Where that is answered.
-    pub back: ReturnAddress,
+    /// What was asked for.
+    pub request: GrantRequest,
     /// When it is forgotten.
     pub expires_at: Timestamp,
 }
@@ -301,7 +268,7 @@ impl Pending {
     /// The person does not want to.
     #[must_use]
     pub fn cancel(self) -> Cancelled {
-        Cancelled { id: self.id, back: self.request.back, expires_at: self.expires_at }
+        Cancelled { id: self.id, request: self.request, expires_at: self.expires_at }
     }
 }
 
@@ -465,25 +432,6 @@ mod tests {
     }
 
     #[test]
-    fn prompts_are_words_and_none_stands_alone() {
-        for (text, stored) in [
-            ("", ""),
-            ("none", "none"),
-            ("login", "login"),
-            ("select_account", "login"),
-            ("consent", "consent"),
-            ("consent login select_account", "login consent"),
-        ] {
-            let prompt = Prompt::parse(text).unwrap();
-            assert_eq!(prompt.to_stored(), stored);
-            assert_eq!(Prompt::parse(stored), Some(prompt));
-        }
-        for bad in ["none login", "login none", "create", "Login", "login,consent"] {
-            assert_eq!(Prompt::parse(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
     fn each_state_is_made_from_the_one_before() {
         let ada = user(1, false);
         let session = session(&ada, AuthMethods::default().with(AuthMethod::Password), FRESH);
@@ -494,6 +442,6 @@ mod tests {
         assert_eq!((approved.holder.user, approved.session), (ada.id, session.id));
         let exchanged = approved.clone().exchange(NOW, NOW + Span::from_days(90));
         assert_eq!((exchanged.id, exchanged.holder), (pending.id, approved.holder));
-        assert_eq!(pending.clone().cancel().back, pending.request.back);
+        assert_eq!(pending.clone().cancel().request, pending.request);
     }
 }

@@ -21,6 +21,7 @@ mod names;
 mod network;
 mod people;
 mod pkce;
+mod prompt;
 mod redirect;
 mod scope;
 mod secret;
@@ -41,7 +42,7 @@ pub use dn::{Dn, DnValue, InvalidDn, Rdn};
 pub use filter::{Assertion, Entry, Filter, MAX_DEPTH, MAX_TERMS, Pattern, Reference, Truth, Value};
 pub use filter_text::InvalidFilter;
 pub use folded::Folded;
-pub use grant::{Approved, Authentication, Cancelled, Consent, Exchanged, Grant, GrantRequest, Pending, Prompt, Step};
+pub use grant::{Approved, Authentication, Cancelled, Consent, Exchanged, Grant, GrantRequest, Pending, Step};
 pub use ids::{AccessTokenId, FamilyId, GrantId, GroupId, KeyId, RequestId, SessionId, Subject, UserId};
 pub use names::{ClientId, ClientName, Email, GroupName, InvalidName, Username, is_invisible};
 pub use network::{InvalidNetwork, Network};
@@ -50,6 +51,7 @@ pub use people::{
     UserState, is_built_in,
 };
 pub use pkce::{CodeChallenge, CodeVerifier};
+pub use prompt::Prompt;
 pub use redirect::{InvalidRedirect, RedirectUri};
 pub use scope::{InvalidScope, Scope, Scopes};
 pub use secret::{Secret, TokenHash};

@@ -77,9 +77,7 @@ impl TryFrom<GrantRow> for Grant {
                 let exchanged_at = Timestamp::from_micros(at);
                 Ok(Self::Exchanged(Exchanged { id, request, holder, exchanged_at, expires_at }))
             }
-            ("cancelled", None, None, None, None) => {
-                Ok(Self::Cancelled(Cancelled { id, back: request.back, expires_at }))
-            }
+            ("cancelled", None, None, None, None) => Ok(Self::Cancelled(Cancelled { id, request, expires_at })),
             _ => Err(Error::Corrupt("oidc_grant.state")),
         }
     }

@@ -256,6 +256,7 @@ async fn who_says_no_is_heard(pair: Pair) -> Result<()> {
     assert_eq!(page.path(), "/consent");
     let denied = browser.send(&page, &page.form("answer")?.fill("answer", "deny")).await?;
     let back = sent_back(&denied)?;
+    ensure!(denied.text().contains("cms"), "the page says where it leads: {}", denied.text());
     assert_eq!((get(&back, "error"), get(&back, "state")), (Some("access_denied"), Some(asked.state.as_str())));
     // The page is still open in another tab: it is too late to change one's mind there.
     let late = browser.send(&page, &page.form("answer")?.fill("answer", "allow")).await?;
