@@ -43,7 +43,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// The same, and slapd with the same people beside it.
+    /// Binds again and again on some connections at once, as busy applications do.
+    Binds {
+        #[command(flatten)]
+        target: Target,
+        /// How many binds on each of four connections.
+        #[arg(long, default_value_t = 25)]
+        count: u32,
+    },
+    /// As `ldap`, and slapd with the same people beside it.
     Peer {
         #[command(flatten)]
         target: Target,
@@ -86,16 +94,34 @@ async fn main() -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Command::Binds { target, count } => binds(&target, count).await,
         Command::Peer { target } => peer(&target).await,
     }
 }
 
 async fn measure(target: &Target) -> anyhow::Result<Vec<searches::Figure>> {
-    let password = std::fs::read_to_string(&target.password_file)
-        .with_context(|| format!("{} cannot be read", target.password_file.display()))?;
     let mut client = client::Client::connect(target.address).await?;
-    client.bind(&target.bind_dn, password.trim_end()).await?;
+    client.bind(&target.bind_dn, &password(target)?).await?;
     searches::measure(&mut client, &target.base, target.people, Duration::from_secs(target.seconds)).await
+}
+
+async fn binds(target: &Target, count: u32) -> anyhow::Result<()> {
+    let password = password(target)?;
+    let one = async || -> anyhow::Result<()> {
+        let mut client = client::Client::connect(target.address).await?;
+        for _ in 0..count {
+            client.bind(&target.bind_dn, &password).await?;
+        }
+        Ok(())
+    };
+    tokio::try_join!(one(), one(), one(), one())?;
+    Ok(())
+}
+
+fn password(target: &Target) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(&target.password_file)
+        .with_context(|| format!("{} cannot be read", target.password_file.display()))?;
+    Ok(text.trim_end().to_owned())
 }
 
 async fn peer(target: &Target) -> anyhow::Result<()> {

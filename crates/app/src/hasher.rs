@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ostiary_model::{Ctx, Secret};
 use tokio::sync::oneshot;
 
@@ -130,16 +133,38 @@ fn argon2(parameters: HashParameters) -> Result<Argon2<'static>, argon2::Error> 
 
 fn hash(parameters: HashParameters, password: &Secret, salt: &[u8]) -> Result<String, Trouble> {
     let argon2 = argon2(parameters).map_err(|_| Trouble::Crypto("the Argon2 parameters are out of range"))?;
-    let hash: PasswordHash = argon2
-        .hash_password_with_salt(password.expose().as_bytes(), salt)
-        .map_err(|_| Trouble::Crypto("Argon2 failed"))?;
-    Ok(hash.to_string())
+    let mut digest = [0; Params::DEFAULT_OUTPUT_LEN];
+    compute(&argon2, password, salt, &mut digest).map_err(|_| Trouble::Crypto("Argon2 failed"))?;
+    let HashParameters { memory_kib, iterations, parallelism } = parameters;
+    let [salt, digest] = [salt, &digest].map(|bytes| STANDARD_NO_PAD.encode(bytes));
+    Ok(format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${digest}"))
 }
 
 /// Takes cost and salt from the hash; the comparison is constant time.
 fn verify(password: &Secret, phc: &str) -> bool {
-    PasswordHash::new(phc)
-        .is_ok_and(|parsed| Argon2::default().verify_password(password.expose().as_bytes(), &parsed).is_ok())
+    let Ok(parsed) = PasswordHash::new(phc) else { return false };
+    let (Some(salt), Some(expected)) = (&parsed.salt, &parsed.hash) else { return false };
+    let parts = (
+        Algorithm::try_from(parsed.algorithm.as_str()),
+        parsed.version.map_or(Ok(Version::V0x13), Version::try_from),
+        Params::try_from(&parsed),
+    );
+    let (Ok(algorithm), Ok(version), Ok(params)) = parts else { return false };
+    let mut digest = vec![0; expected.as_bytes().len()];
+    compute(&Argon2::new(algorithm, version, params), password, salt, &mut digest).is_ok()
+        && verify_slices_are_equal(&digest, expected.as_bytes()).is_ok()
+}
+
+/// Computes a hash in memory of its own, which goes back to the system at the end: so large a
+/// piece is mapped, while the allocator would keep smaller ones for each thread that ever hashed.
+/// What is reserved beyond the need is never touched and costs nothing.
+fn compute(argon2: &Argon2<'_>, password: &Secret, salt: &[u8], digest: &mut [u8]) -> Result<(), argon2::Error> {
+    /// 33 MiB: above the size up to which glibc may keep freed pieces (M_MMAP_THRESHOLD, 32 MiB).
+    const MAPPED: usize = 33 * 1024;
+    let count = argon2.params().block_count();
+    let mut blocks: Vec<Block> = Vec::with_capacity(count.max(MAPPED));
+    blocks.resize(count, Block::new());
+    argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, digest, &mut blocks)
 }
 
 fn has_parameters(phc: &str, parameters: HashParameters) -> bool {
