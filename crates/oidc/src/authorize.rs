@@ -28,10 +28,20 @@ pub(crate) enum AuthorizeError {
     NoClient,
     #[error("the request names no redirect URI, or several")]
     NoRedirectUri,
-    #[error("there is no such client")]
-    UnknownClient,
-    #[error("the redirect URI is not registered for {0}")]
-    UnknownRedirectUri(ClientName),
+    #[error("there is no client {id:?}")]
+    UnknownClient {
+        /// What was asked for.
+        id: String,
+    },
+    #[error("the redirect URI is not registered for {name}")]
+    UnknownRedirectUri {
+        /// The client.
+        name: ClientName,
+        /// Its id.
+        id: String,
+        /// What was asked for.
+        uri: String,
+    },
     #[error("refused, and told the client so")]
     Refused(Box<Url>),
     #[error(transparent)]
@@ -44,11 +54,13 @@ impl From<Unreadable> for AuthorizeError {
     }
 }
 
-impl From<UnknownClient> for AuthorizeError {
-    fn from(error: UnknownClient) -> Self {
+impl AuthorizeError {
+    /// Of what was asked for, as much as an administrator needs to find the mistake.
+    fn unknown(error: UnknownClient, id: &str, uri: &str) -> Self {
+        let cut = |text: &str| text.chars().take(200).collect::<String>();
         match error {
-            UnknownClient::Id => Self::UnknownClient,
-            UnknownClient::RedirectUri(name) => Self::UnknownRedirectUri(name),
+            UnknownClient::Id => Self::UnknownClient { id: cut(id) },
+            UnknownClient::RedirectUri(name) => Self::UnknownRedirectUri { name, id: cut(id), uri: cut(uri) },
             UnknownClient::Trouble(trouble) => Self::Trouble(trouble),
         }
     }
@@ -61,31 +73,40 @@ impl IntoResponse for AuthorizeError {
                 .text(text)
                 .point("Go back to the application and start again from there.")
                 .point("If it happens again, send the details below to whoever looks after the application.")
-                .into_response()
         };
         match self {
             Self::Unreadable => bad(
                 "This sign-in request cannot be read",
                 "It is too long, or not in the form that it should have.".into(),
-            ),
+            )
+            .into_response(),
             Self::NoClient => bad(
                 "This sign-in request names no application",
                 "Its client_id is missing or stands there twice. You were not sent anywhere.".into(),
-            ),
-            Self::UnknownClient => bad(
+            )
+            .into_response(),
+            Self::UnknownClient { id } => bad(
                 "This application is not known here",
                 "No application is registered under the client_id of the request. You were not sent anywhere.".into(),
-            ),
+            )
+            .fact("error", "invalid_request: client_id is not registered")
+            .fact("client_id", id)
+            .into_response(),
             Self::NoRedirectUri => bad(
                 "This sign-in request does not say where to go back to",
                 "Its redirect_uri is missing or stands there twice. You were not sent anywhere.".into(),
-            ),
-            Self::UnknownRedirectUri(name) => bad(
+            )
+            .into_response(),
+            Self::UnknownRedirectUri { name, id, uri } => bad(
                 "This sign-in request leads to an unknown address",
                 format!(
                     "Its redirect_uri is not one of those registered for {name}, letter by letter. You were not sent anywhere."
                 ),
-            ),
+            )
+            .fact("error", "invalid_request: redirect_uri is not registered")
+            .fact("client_id", id)
+            .fact("redirect_uri", uri)
+            .into_response(),
             Self::Refused(to) => see_other(to.as_str()),
             Self::Trouble(trouble) => Problem::from(trouble).into_response(),
         }
@@ -122,7 +143,8 @@ async fn open(door: &Door, params: &Params) -> Result<(GrantId, ReturnAddress), 
     let id = params.one("client_id").map_err(|Twice| AuthorizeError::NoClient)?.ok_or(AuthorizeError::NoClient)?;
     let uri = params.one("redirect_uri").map_err(|Twice| AuthorizeError::NoRedirectUri)?;
     let uri = uri.ok_or(AuthorizeError::NoRedirectUri)?;
-    let (client, redirect_uri) = door.app.client_of_request(id, uri).await?;
+    let found = door.app.client_of_request(id, uri).await;
+    let (client, redirect_uri) = found.map_err(|error| AuthorizeError::unknown(error, id, uri))?;
     let back = authorize_request::return_address(params, redirect_uri);
     let request: GrantRequest =
         authorize_request::read(params, &client, back.clone()).map_err(|error| refused(door, &back, error))?;

@@ -17,11 +17,11 @@ impl Redis {
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed by tests/run");
+            .spawn();
+        let redis = Self(child.expect("redis-server is installed by tests/run"));
         for _ in 0..100 {
             if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                return Self(child);
+                return redis;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -99,7 +99,7 @@ fn sees(door: &Door, visitor: &Visitor, scope: Scope) -> Option<Sees> {
             ("Your groups", none_if_empty(groups.iter().map(|group| group.name.to_string()).collect()))
         }
         Scope::OfflineAccess => {
-            ("That you are still allowed in", vec!["Also while you are away, until you sign out there".to_owned()])
+            ("That you are still allowed in", vec!["Also while you are away, until it ends your session there".to_owned()])
         }
     };
     Some(Sees { what, values })
