@@ -130,7 +130,11 @@ fn is_a_problem(page: &Page) -> Result<()> {
     ensure!(page.onward().is_none() && !page.headers.contains_key(LOCATION), "leads to {:?}", page.onward());
     let kind = page.headers.get(CONTENT_TYPE).map(|kind| kind.to_str()).transpose()?.unwrap_or_default();
     ensure!(kind.starts_with("text/html"), "answers {kind}");
-    ensure!(!page.body.contains("evil.example") || !page.body.contains("<script"), "repeats what it was sent");
+    // What was asked for stands there for an administrator to read: never as a link, never as code.
+    let body = page.body.to_lowercase();
+    for bad in ["href=\"http://evil", "href=\"https://evil", "href=\"javascript:", "href=\"data:", "<script>"] {
+        ensure!(!body.contains(bad), "holds {bad}");
+    }
     Ok(())
 }
 
