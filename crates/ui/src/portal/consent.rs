@@ -98,9 +98,10 @@ fn sees(door: &Door, visitor: &Visitor, scope: Scope) -> Option<Sees> {
             let groups = door.app.directory().groups_of(visitor.user.id);
             ("Your groups", none_if_empty(groups.iter().map(|group| group.name.to_string()).collect()))
         }
-        Scope::OfflineAccess => {
-            ("That you are still allowed in", vec!["Also while you are away, until it ends your session there".to_owned()])
-        }
+        Scope::OfflineAccess => (
+            "That you are still allowed in",
+            vec!["Also while you are away, until it ends your session there".to_owned()],
+        ),
     };
     Some(Sees { what, values })
 }
