@@ -277,6 +277,9 @@ impl App {
             let client = tx.client_by_id(&grant.request.client).await?.ok_or(GrantError::Gone)?.client;
             return Ok(self.ask(Step::SignIn, &grant, &client));
         };
+        if !tx.session_exists(session.id).await? {
+            return Ok(self.ask(Step::SignIn, &grant, &found.client));
+        }
         let approved = grant.approve(session, token_hash(code.expose()), ctx.now, self.settings().tokens.code);
         if !tx.grant_approve(&approved, ctx.now).await? {
             return Err(GrantError::Gone);

@@ -117,7 +117,13 @@ impl App {
     /// [`SignInError`].
     pub async fn bind(&self, ctx: &Ctx, name: &BindName, password: &Secret) -> Result<Bound, SignInError> {
         let (user, folded) = match name {
-            BindName::User(id) => (self.store().user_by_id(*id).await?, Folded::new(&id.to_string())),
+            BindName::User(id) => {
+                let user = self.store().user_by_id(*id).await?;
+                // Counted as typed, like a name that leads nowhere: else the two would tell apart.
+                let name =
+                    user.as_ref().map_or_else(|| Folded::new(&id.to_string()), |user| user.profile.username.folded());
+                (user, name)
+            }
             BindName::Unknown(folded) => {
                 let folded = askable(folded.as_str());
                 (self.store().user_by_name(&folded).await?, folded)

@@ -116,7 +116,7 @@ impl Names {
             spelled,
             pair: account.as_ref().map(|account| format!("{account}@{network}")),
             account,
-            home: suspect.account().map(|(id, _)| format!("home:{id}@{network}")),
+            home: suspect.account().map(|(id, _)| format!("{kind}:home:{id}@{network}")),
         }
     }
 
@@ -196,11 +196,12 @@ impl App {
     /// guesser with one account of their own must not wash the rest away.
     pub(crate) async fn guess_was_right(&self, ctx: &Ctx, counted: &Counted) -> Result<(), Trouble> {
         let names = &counted.names;
-        for name in [&names.spelled, &names.pair, &names.account].into_iter().flatten() {
+        for name in [&names.spelled, &names.pair].into_iter().flatten() {
             self.store().counter_clear(name, ctx.now).await?;
         }
-        if let Some(address) = &names.address {
-            self.store().counter_add(address, -1, ctx.now, self.settings().lockout.window).await?;
+        // What others guess elsewhere stays counted: a service that signs in all day must not wash it away.
+        for name in [&names.account, &names.address].into_iter().flatten() {
+            self.store().counter_add(name, -1, ctx.now, self.settings().lockout.window).await?;
         }
         if let Some(home) = &names.home {
             self.store().counter_add(home, 1, ctx.now, AT_HOME).await?;

@@ -80,6 +80,10 @@ impl Memory {
             *count = count.saturating_add(by);
             return *count;
         }
+        // Asking leaves nothing behind.
+        if by == 0 {
+            return 0;
+        }
         if entries.len() >= CAPACITY {
             make_room(&mut entries, now);
         }

@@ -32,7 +32,8 @@ impl Redis {
         let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)
             .map_err(|error| Error::Unavailable { what: "cache", cause: error.to_string() })?;
         let add = Script::new(
-            "local value = redis.call('INCRBY', KEYS[1], ARGV[1]) \
+            "if ARGV[1] == '0' then return tonumber(redis.call('GET', KEYS[1]) or '0') end \
+             local value = redis.call('INCRBY', KEYS[1], ARGV[1]) \
              if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
              return value",
         );
