@@ -5,6 +5,7 @@
 //! about who may see what and no entry of its own save the root's and the schema's. Leaves out TLS
 //! and everything that writes.
 
+mod channel;
 mod controls;
 mod entry;
 mod filter;

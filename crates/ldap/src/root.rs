@@ -10,6 +10,8 @@ use crate::schema;
 
 /// "Who am I?" (RFC 4532).
 pub(crate) const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
+/// StartTLS (RFC 4511 section 4.14).
+pub(crate) const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
 /// `+` for all operational attributes (RFC 3673).
 const ALL_OPERATIONAL: &str = "1.3.6.1.4.1.4203.1.5.1";
 /// `(&)` and `(|)` (RFC 4526).
@@ -22,9 +24,13 @@ pub(crate) struct Fixed {
     attributes: Vec<(&'static str, Vec<String>)>,
 }
 
-/// The root.
-pub(crate) fn root(base: &str) -> Fixed {
+/// The root, on a connection that may be turned into an encrypted one or not.
+pub(crate) fn root(base: &str, offers_tls: bool) -> Fixed {
     let one = |value: &str| vec![value.to_owned()];
+    let mut extensions = one(WHO_AM_I);
+    if offers_tls {
+        extensions.push(START_TLS.to_owned());
+    }
     Fixed {
         dn: "",
         classes: &["top"],
@@ -33,7 +39,7 @@ pub(crate) fn root(base: &str) -> Fixed {
             ("defaultNamingContext", one(base)),
             ("subschemaSubentry", one(schema::DN)),
             ("supportedLDAPVersion", one("3")),
-            ("supportedExtension", one(WHO_AM_I)),
+            ("supportedExtension", extensions),
             ("supportedControl", vec![PAGED_RESULTS.to_owned(), MANAGE_DSA_IT.to_owned()]),
             ("supportedFeatures", vec![ALL_OPERATIONAL.to_owned(), TRUE_FALSE_FILTERS.to_owned()]),
             ("vendorName", one("Ostiary")),

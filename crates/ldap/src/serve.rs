@@ -21,6 +21,7 @@ use tokio_util::codec::Encoder as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::LdapSettings;
+use crate::channel::Channel;
 use crate::frame::{Frame, Malformed};
 use crate::results::{Results, Step};
 use crate::session::{Answer, Outdated, Session, result};
@@ -41,8 +42,9 @@ pub async fn serve<S>(app: Arc<App>, stream: S, peer: IpAddr, settings: LdapSett
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let channel = Channel { is_encrypted: false, offers_tls: false, trusts_clear_text: true };
     let wire = Wire { stream, input: BytesMut::new(), output: BytesMut::new(), settings };
-    let mut connection = Connection { wire, session: Session::new(app, peer) };
+    let mut connection = Connection { wire, session: Session::new(app, peer, channel) };
     match connection.run(&stop).await {
         Ok(()) => {}
         Err(End::Gone(error)) => tracing::debug!(%peer, %error, "LDAP connection lost"),
@@ -103,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let (id, operation) = (frame.id, frame.operation);
             match self.session.handle(frame).await {
                 Answer::Nothing => {}
-                Answer::Unbind => return Ok(()),
+                Answer::Unbind | Answer::StartTls(_) => return Ok(()),
                 Answer::Outdated => return Err(OUTDATED),
                 Answer::Search(results) => self.results(id, *results).await?,
                 Answer::Replies(replies, controls) => {

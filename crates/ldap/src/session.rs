@@ -15,12 +15,13 @@ use ostiary_app::directory::{NoSuchObject, Query, Reader, Scope};
 use ostiary_app::{App, BindName, SignInError, Trouble};
 use ostiary_model::{Actor, Attribute, Dn, Filter, Generation, Secret, Truth, UserId};
 
+use crate::channel::Channel;
 use crate::controls::{PageRequest, is_unknown, page_answer, page_request};
 use crate::entry::Wanted;
 use crate::filter::translate;
 use crate::frame::{Frame, Operation};
 use crate::results::{Pages, Progress, Results};
-use crate::root::{self, WHO_AM_I};
+use crate::root::{self, START_TLS, WHO_AM_I};
 use crate::schema;
 
 /// Seconds that any search may take: an administrative limit (RFC 4511 section 4.5.1.5).
@@ -43,6 +44,9 @@ pub(crate) enum Answer {
     Replies(Vec<LdapOp>, Vec<LdapControl>),
     /// Entries as they are found.
     Search(Box<Results>),
+    /// This message in clear text, and from then on TLS (RFC 4511 section 4.14). Unless the wire is
+    /// in the middle of something: then `serve` refuses.
+    StartTls(LdapOp),
     /// The end of the connection, as asked.
     Unbind,
     /// The end of the connection: whoever is bound is not what they were.
@@ -64,6 +68,7 @@ struct Identity {
 pub(crate) struct Session {
     app: Arc<App>,
     peer: IpAddr,
+    channel: Channel,
     identity: Option<Identity>,
     pub(crate) pages: Pages,
 }
@@ -72,8 +77,16 @@ pub(crate) struct Session {
 type Refusal = LdapResult;
 
 impl Session {
-    pub(crate) fn new(app: Arc<App>, peer: IpAddr) -> Self {
-        Self { app, peer, identity: None, pages: Pages::default() }
+    pub(crate) fn new(app: Arc<App>, peer: IpAddr, channel: Channel) -> Self {
+        Self { app, peer, channel, identity: None, pages: Pages::default() }
+    }
+
+    /// The wire is encrypted from now on: what was said before it may have been anybody's word, so
+    /// nobody is bound (RFC 4513 section 3.2).
+    pub(crate) fn encrypted(&mut self) {
+        self.channel = Channel::ENCRYPTED;
+        self.identity = None;
+        self.pages.clear();
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -137,6 +150,10 @@ impl Session {
             return result(LdapResultCode::AuthMethodNotSupported, "only simple binds are supported");
         };
         let password = Secret::new(password);
+        // Nobody is to try out passwords where others read them.
+        if let Err(refusal) = self.confidential() {
+            return refusal;
+        }
         let Ok(dn) = Dn::parse(&request.dn) else {
             return result(LdapResultCode::InvalidDNSyntax, "");
         };
@@ -208,7 +225,7 @@ impl Session {
     /// An entry outside the tree.
     fn fixed(&self, base: &Dn) -> Option<root::Fixed> {
         if base.is_root() {
-            return Some(root::root(self.app.directory().base()));
+            return Some(root::root(self.app.directory().base(), self.channel.offers_tls));
         }
         let is_schema = Dn::parse(schema::DN).is_ok_and(|schema| schema == *base);
         is_schema.then(root::subschema)
@@ -251,16 +268,46 @@ impl Session {
         })
     }
 
+    /// Whether passwords may be sent on this connection. Every request that carries one asks.
+    fn confidential(&self) -> Result<(), Refusal> {
+        if self.channel.may_carry_passwords() {
+            return Ok(());
+        }
+        let remedy = if self.channel.offers_tls { "use StartTLS or LDAPS first" } else { "use LDAPS" };
+        Err(result(
+            LdapResultCode::ConfidentialityRequired,
+            &format!("no passwords in clear text from this network: {remedy}"),
+        ))
+    }
+
+    /// StartTLS (RFC 4511 section 4.14).
+    fn start_tls(&self, request: &LdapExtendedRequest) -> Answer {
+        let res = if self.channel.is_encrypted {
+            result(LdapResultCode::OperationsError, "this connection is encrypted already")
+        } else if !self.channel.offers_tls {
+            result(LdapResultCode::ProtocolError, "this server has no certificate, so it offers no StartTLS")
+        } else if request.value.is_some() {
+            result(LdapResultCode::ProtocolError, "StartTLS has no value")
+        } else {
+            return Answer::StartTls(start_tls_response(result(LdapResultCode::Success, "")));
+        };
+        Answer::Replies(vec![start_tls_response(res)], Vec::new())
+    }
+
     fn extended(&self, reader: Option<Reader>, request: &LdapExtendedRequest) -> Answer {
         let (res, value) = match request.name.as_str() {
+            START_TLS => return self.start_tls(request),
             WHO_AM_I if request.value.is_none() => {
                 // An authzId (RFC 4513 section 5.2.1.8); empty for nobody (RFC 4532 section 2.2).
                 let dn = reader.and_then(|reader| self.app.directory().dn_of(reader.user));
                 let authorization = dn.map_or_else(String::new, |dn| format!("dn:{dn}"));
                 (result(LdapResultCode::Success, ""), Some(authorization.into_bytes()))
             }
-            PASSWORD_MODIFY => (result(LdapResultCode::UnwillingToPerform, READ_ONLY), None),
-            // RFC 4511 section 4.12; also what section 4.14.2 wants for StartTLS where there is no TLS.
+            PASSWORD_MODIFY => {
+                let refusal = || result(LdapResultCode::UnwillingToPerform, READ_ONLY);
+                (self.confidential().err().unwrap_or_else(refusal), None)
+            }
+            // RFC 4511 section 4.12.
             _ => (result(LdapResultCode::ProtocolError, "this extended operation is not supported"), None),
         };
         Answer::Replies(vec![LdapOp::ExtendedResponse(LdapExtendedResponse { res, name: None, value })], Vec::new())
@@ -287,6 +334,11 @@ fn reply(operation: Operation, result: LdapResult) -> Answer {
         Operation::Abandon | Operation::Unbind => return Answer::Nothing,
     };
     Answer::Replies(vec![op], Vec::new())
+}
+
+/// The answer to StartTLS, which always bears its name (RFC 4511 section 4.14.2).
+pub(crate) fn start_tls_response(res: LdapResult) -> LdapOp {
+    LdapOp::ExtendedResponse(LdapExtendedResponse { res, name: Some(START_TLS.to_owned()), value: None })
 }
 
 /// Name unknown, password wrong, account closed, tries held back: one answer for all.
