@@ -2,7 +2,8 @@
 //!
 //! Rights follow LLDAP's three groups, so that its users find what they know: administrators do
 //! everything, password managers set passwords of people who are not administrators, strict
-//! readers read. Everybody else sees themselves.
+//! readers read. Everybody else sees themselves. Beside the three, somebody may manage single groups:
+//! whoever does puts people in and takes them out.
 
 use thiserror::Error;
 
@@ -60,6 +61,13 @@ pub enum Action {
     ReadUser(UserId),
     /// Set the password of this account, whose role is given.
     SetPassword(UserId, Role),
+    /// Change what people may change on their own entry, on the entry of this account.
+    EditUser(UserId),
+    /// Put people into a group and take them out, where the account manages that group or not.
+    ChangeMembers {
+        /// Whether it manages the group.
+        is_manager: bool,
+    },
     /// Make, change, close or delete accounts, groups, memberships and clients.
     Administer,
 }
@@ -82,6 +90,8 @@ pub fn may(user: UserId, role: Role, action: Action) -> Result<(), Denied> {
             Role::PasswordManager => whom == user || of != Role::Admin,
             Role::Regular | Role::StrictReadonly => whom == user,
         },
+        Action::EditUser(whom) => role == Role::Admin || whom == user,
+        Action::ChangeMembers { is_manager } => role == Role::Admin || is_manager,
         Action::Administer => role == Role::Admin,
     };
     if allowed { Ok(()) } else { Err(Denied) }
@@ -98,10 +108,10 @@ mod tests {
         let me = UserId::from(Uuid::from_u128(1));
         let you = UserId::from(Uuid::from_u128(2));
         let table = [
-            (Role::Regular, [false, true, false, true, false, false, false]),
-            (Role::StrictReadonly, [true, true, true, true, false, false, false]),
-            (Role::PasswordManager, [true, true, true, true, true, false, false]),
-            (Role::Admin, [true, true, true, true, true, true, true]),
+            (Role::Regular, [false, true, false, true, false, false, true, false, true, false, false]),
+            (Role::StrictReadonly, [true, true, true, true, false, false, true, false, true, false, false]),
+            (Role::PasswordManager, [true, true, true, true, true, false, true, false, true, false, false]),
+            (Role::Admin, [true, true, true, true, true, true, true, true, true, true, true]),
         ];
         let actions = [
             Action::ReadDirectory,
@@ -110,6 +120,10 @@ mod tests {
             Action::SetPassword(me, Role::Regular),
             Action::SetPassword(you, Role::Regular),
             Action::SetPassword(you, Role::Admin),
+            Action::EditUser(me),
+            Action::EditUser(you),
+            Action::ChangeMembers { is_manager: true },
+            Action::ChangeMembers { is_manager: false },
             Action::Administer,
         ];
         for (role, expected) in table {

@@ -5,10 +5,13 @@
 //! Says nothing about which entry has which attribute; that is the directory's.
 
 /// How values of an attribute are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rule {
     /// As folded text (caseIgnoreMatch, RFC 4517 section 4.2.11), also in order and by parts.
     Text,
+    /// As text in which case counts (caseExactMatch, RFC 4517 section 4.2.4), also in order and by
+    /// parts.
+    Exact,
     /// As the name of an object class, in any spelling, or its object identifier.
     ObjectClass,
     /// As a distinguished name (RFC 4517 section 4.2.15).
@@ -19,6 +22,18 @@ pub enum Rule {
     Time,
     /// As a whole number (RFC 4517 section 4.2.19), also in order.
     Integer,
+    /// As true or false (RFC 4517 section 4.2.2).
+    Boolean,
+    /// Not at all: a picture is there or it is not.
+    Picture,
+}
+
+impl Rule {
+    /// Whether values are texts, which have parts.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Exact)
+    }
 }
 
 /// Who gives an attribute its values.
@@ -38,27 +53,49 @@ struct Row {
     single: bool,
 }
 
+/// An attribute that the schema defines; its name stands there ([`crate::Schema::name`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Custom {
+    /// Its number in the schema.
+    pub number: u32,
+    /// How its values are compared.
+    pub rule: Rule,
+    /// Whether an entry has one value at most.
+    pub single: bool,
+    /// Whether everybody who sees an entry sees it.
+    pub is_visible: bool,
+}
+
 macro_rules! attributes {
     ($($(#[$doc:meta])* $attribute:ident $oid:literal $rule:ident $usage:ident $single:literal [$($name:literal)+])*) => {
         /// An attribute that this directory knows.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Attribute {
             $($(#[$doc])* $attribute,)*
+            /// One that the schema defines.
+            Custom(Custom),
         }
 
         impl Attribute {
-            /// Every attribute, in the order in which entries show them.
+            /// Every built-in attribute, in the order in which entries show them.
             pub const ALL: &[Self] = &[$(Self::$attribute),*];
 
-            const fn row(self) -> &'static Row {
+            const fn row(self) -> Row {
                 match self {
-                    $(Self::$attribute => &Row {
+                    $(Self::$attribute => Row {
                         oid: $oid,
                         names: &[$($name),+],
                         rule: Rule::$rule,
                         usage: Usage::$usage,
                         single: $single,
                     },)*
+                    Self::Custom(custom) => Row {
+                        oid: "",
+                        names: &[],
+                        rule: custom.rule,
+                        usage: Usage::User,
+                        single: custom.single,
+                    },
                 }
             }
         }
@@ -84,6 +121,14 @@ attributes! {
     Member "2.5.4.31" Dn User false ["member"]
     /// Who is in a group, as groupOfUniqueNames has it.
     UniqueMember "2.5.4.50" Dn User false ["uniqueMember"]
+    /// Number of an account in POSIX systems.
+    UidNumber "1.3.6.1.1.1.1.0" Integer User true ["uidNumber"]
+    /// Number of a group in POSIX systems; for a person that of their primary group.
+    GidNumber "1.3.6.1.1.1.1.1" Integer User true ["gidNumber"]
+    /// User names of all who are in a group, directly or through another.
+    MemberUid "1.3.6.1.1.1.1.12" Exact User false ["memberUid"]
+    /// Picture.
+    JpegPhoto "0.9.2342.19200300.100.1.60" Picture User false ["jpegPhoto" "avatar"]
     /// Name of a branch of the tree.
     Ou "2.5.4.11" Text User false ["ou" "organizationalUnitName"]
     /// A label of the domain that the base is named by.
@@ -103,11 +148,19 @@ attributes! {
     /// When the password was last set.
     PwdChangedTime "1.3.6.1.4.1.42.2.27.8.1.16" Time Operational true
         ["pwdChangedTime" "passwordModifyDate" "password_modified_date"]
+    /// `000001010000Z` while the account cannot be used (draft-behera-ldap-password-policy).
+    PwdAccountLockedTime "1.3.6.1.4.1.42.2.27.8.1.17" Time Operational true ["pwdAccountLockedTime"]
     /// 512 for an open account, 514 for a closed one, as Active Directory has it.
     UserAccountControl "1.2.840.113556.1.4.8" Integer Operational true ["userAccountControl"]
     /// LLDAP's number of a group. The identifier is one of the UUID arc (X.667), which needs no
     /// registration.
     GroupNumber "2.25.35563398505072470128220735201235704503" Integer Operational true ["groupid" "group_id"]
+    /// The object class that says what an entry is (RFC 4512 section 3.4.3).
+    StructuralObjectClass "2.5.21.9" ObjectClass Operational true ["structuralObjectClass"]
+    /// Whether something stands below an entry (X.501).
+    HasSubordinates "2.5.18.9" Boolean Operational true ["hasSubordinates"]
+    /// How many entries stand directly below one.
+    NumSubordinates "1.3.6.1.4.1.453.16.2.103" Integer Operational true ["numSubordinates"]
     /// Where the schema is.
     SubschemaSubentry "2.5.18.10" Dn Operational true ["subschemaSubentry"]
 }
@@ -120,6 +173,8 @@ pub const OBJECT_CLASSES: &[(&str, &str)] = &[
     ("2.5.6.7", "organizationalPerson"),
     ("2.16.840.1.113730.3.2.2", "inetOrgPerson"),
     ("1.3.6.1.1.1.2.0", "posixAccount"),
+    ("1.3.6.1.1.1.2.2", "posixGroup"),
+    ("1.3.6.1.4.1.24552.500.1.1.2.0", "ldapPublicKey"),
     ("2.25.12483794608081813227533863342927471331", "mailAccount"),
     ("2.5.6.9", "groupOfNames"),
     ("2.5.6.17", "groupOfUniqueNames"),

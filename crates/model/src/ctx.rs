@@ -9,6 +9,7 @@ use std::sync::Arc;
 use uuid::{Builder, Uuid};
 
 use crate::ids::{RequestId, UserId};
+use crate::people::Generation;
 use crate::session::Session;
 use crate::time::Timestamp;
 
@@ -31,8 +32,13 @@ pub enum Actor {
     Anonymous,
     /// A person in a browser.
     Person(Session),
-    /// An account bound over LDAP.
-    Bound(UserId),
+    /// An account bound over LDAP with its own password.
+    Bound {
+        /// Whose.
+        user: UserId,
+        /// The generation that it was bound under.
+        generation: Generation,
+    },
     /// Whoever may run the binary on the machine and read its data.
     CommandLine,
     /// The server itself, in its own time.
@@ -45,7 +51,7 @@ impl Actor {
     pub const fn user(&self) -> Option<UserId> {
         match self {
             Self::Person(session) => Some(session.user),
-            Self::Bound(user) => Some(*user),
+            Self::Bound { user, .. } => Some(*user),
             Self::Anonymous | Self::CommandLine | Self::Server => None,
         }
     }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::attribute::{Attribute, OBJECT_CLASSES, Rule};
 use crate::dn::Dn;
 use crate::folded::Folded;
+use crate::schema::Schema;
 use crate::time::Timestamp;
 
 /// How deep a filter may be nested.
@@ -58,8 +59,12 @@ pub enum Value<'a> {
     Time(Timestamp),
     /// A number.
     Integer(i64),
+    /// True or false.
+    Boolean(bool),
     /// Another entry; [`Entry::refers`] tells which.
     Reference,
+    /// Something that is there and has no value to compare.
+    Opaque,
 }
 
 /// What a filter is asked about.
@@ -69,6 +74,13 @@ pub trait Entry {
 
     /// Whether a value of `attribute`, whose rule is [`Rule::Dn`], names what `reference` names.
     fn refers(&self, attribute: Attribute, reference: &Reference) -> bool;
+
+    /// Whether a chain of values of `attribute` leads to what `reference` names, over as many
+    /// entries as it takes.
+    fn reaches(&self, attribute: Attribute, reference: &Reference) -> bool;
+
+    /// Whether `value` of `attribute` is part of the entry's distinguished name.
+    fn is_named(&self, attribute: Attribute, value: &Folded) -> bool;
 }
 
 /// How another entry is named in a filter.
@@ -93,6 +105,8 @@ pub enum Assertion {
     Time(Timestamp),
     /// A number.
     Integer(i64),
+    /// True or false.
+    Boolean(bool),
 }
 
 /// Parts of a text, in order (RFC 4511 section 4.5.1.7.2), folded so that spaces at the edges of
@@ -130,84 +144,102 @@ pub enum Filter {
     AllBits(Attribute, i64),
     /// It has a number in which one of these bits is set (rule 1.2.840.113556.1.4.804).
     AnyBit(Attribute, i64),
+    /// A chain of its values leads to this entry (Active Directory's rule 1.2.840.113556.1.4.1941).
+    InChain(Attribute, Reference),
+    /// It has this value, or the value is part of the entry's name (`:dn:`, RFC 4511 section
+    /// 4.5.1.7.7).
+    WithName(Attribute, Folded),
     /// Nobody can tell.
     Undefined,
+}
+
+/// The matching rules by which each kind of value can be asked to be equal, by identifier and name.
+fn is_equality_rule(rule: &str, of: Rule) -> bool {
+    let known: &[&str] = match of {
+        Rule::Text => &["2.5.13.2", "caseIgnoreMatch", "1.3.6.1.4.1.1466.109.114.2", "caseIgnoreIA5Match"],
+        Rule::Exact => &["2.5.13.5", "caseExactMatch", "1.3.6.1.4.1.1466.109.114.1", "caseExactIA5Match"],
+        Rule::ObjectClass => &["2.5.13.0", "objectIdentifierMatch"],
+        Rule::Dn => &["2.5.13.1", "distinguishedNameMatch"],
+        Rule::Uuid => &["1.3.6.1.1.16.2", "UUIDMatch"],
+        Rule::Time => &["2.5.13.27", "generalizedTimeMatch"],
+        Rule::Integer => &["2.5.13.14", "integerMatch"],
+        Rule::Boolean => &["2.5.13.13", "booleanMatch"],
+        Rule::Picture => &[],
+    };
+    known.iter().any(|known| known.eq_ignore_ascii_case(rule))
 }
 
 impl Filter {
     /// `(attribute=*)`.
     #[must_use]
-    pub fn present(attribute: &str) -> Self {
-        Attribute::from_name(attribute).map_or(Self::Undefined, Self::Present)
+    pub fn present(schema: &Schema, attribute: &str) -> Self {
+        schema.attribute(attribute).map_or(Self::Undefined, Self::Present)
     }
 
     /// `(attribute=value)`; also `~=`, since nothing here sounds alike (RFC 4511 section
     /// 4.5.1.7.6).
     #[must_use]
-    pub fn equal(attribute: &str, value: &str) -> Self {
-        Self::compare(attribute, value, Self::Equal)
+    pub fn equal(schema: &Schema, attribute: &str, value: &str) -> Self {
+        Self::compare(schema.attribute(attribute), value, Self::Equal)
     }
 
-    /// `(attribute>=value)`. Object classes and names of entries have no order.
+    /// `(attribute>=value)`. Object classes, truth values and names of entries have no order.
     #[must_use]
-    pub fn at_least(attribute: &str, value: &str) -> Self {
-        Self::compare(attribute, value, Self::AtLeast).in_order()
+    pub fn at_least(schema: &Schema, attribute: &str, value: &str) -> Self {
+        Self::compare(schema.attribute(attribute).filter(in_order), value, Self::AtLeast)
     }
 
     /// `(attribute<=value)`.
     #[must_use]
-    pub fn at_most(attribute: &str, value: &str) -> Self {
-        Self::compare(attribute, value, Self::AtMost).in_order()
+    pub fn at_most(schema: &Schema, attribute: &str, value: &str) -> Self {
+        Self::compare(schema.attribute(attribute).filter(in_order), value, Self::AtMost)
     }
 
     /// `(attribute=initial*any*last)`. Only texts have parts.
     #[must_use]
-    pub fn parts(attribute: &str, initial: Option<&str>, any: &[&str], last: Option<&str>) -> Self {
-        match (Attribute::from_name(attribute), Pattern::new(initial, any, last)) {
-            (Some(attribute), Some(pattern)) if attribute.rule() == Rule::Text => Self::Parts(attribute, pattern),
-            _ => Self::Undefined,
-        }
+    pub fn parts(schema: &Schema, attribute: &str, initial: Option<&str>, any: &[&str], last: Option<&str>) -> Self {
+        let Some(attribute) = schema.attribute(attribute).filter(|attribute| attribute.rule().is_text()) else {
+            return Self::Undefined;
+        };
+        let pattern = Pattern::new(attribute.rule(), initial, any, last);
+        pattern.map_or(Self::Undefined, |pattern| Self::Parts(attribute, pattern))
     }
 
     /// `(attribute:rule:=value)` (RFC 4511 section 4.5.1.7.7): without a rule the attribute's own;
-    /// with it, equality of text, the in-chain rule (groups do not nest here, so a chain is one
-    /// step), and the two bit rules.
+    /// with it, the rule of equality that the attribute has, the in-chain rule, and the two bit
+    /// rules.
     #[must_use]
-    pub fn extensible(attribute: &str, rule: Option<&str>, value: &str) -> Self {
-        let kind = Attribute::from_name(attribute).map(|attribute| (attribute, attribute.rule()));
-        let bits = value.parse().ok().filter(|bits| *bits >= 0);
-        match (rule, kind) {
-            (None, Some(_)) => Self::equal(attribute, value),
-            (Some("1.2.840.113556.1.4.1941"), Some((_, Rule::Dn))) => Self::equal(attribute, value),
-            (Some("1.2.840.113556.1.4.803"), Some((known, Rule::Integer))) => {
-                bits.map_or(Self::Undefined, |bits| Self::AllBits(known, bits))
+    pub fn extensible(schema: &Schema, attribute: &str, rule: Option<&str>, value: &str) -> Self {
+        let Some(attribute) = schema.attribute(attribute) else { return Self::Undefined };
+        let bits = value.parse().ok().filter(|bits| *bits >= 0 && attribute.rule() == Rule::Integer);
+        match rule {
+            None => Self::compare(Some(attribute), value, Self::Equal),
+            Some("1.2.840.113556.1.4.1941") => match Assertion::read(attribute, value) {
+                Some(Assertion::Reference(reference)) => Self::InChain(attribute, reference),
+                _ => Self::Undefined,
+            },
+            Some("1.2.840.113556.1.4.803") => bits.map_or(Self::Undefined, |bits| Self::AllBits(attribute, bits)),
+            Some("1.2.840.113556.1.4.804") => bits.map_or(Self::Undefined, |bits| Self::AnyBit(attribute, bits)),
+            Some(rule) if is_equality_rule(rule, attribute.rule()) => {
+                Self::compare(Some(attribute), value, Self::Equal)
             }
-            (Some("1.2.840.113556.1.4.804"), Some((known, Rule::Integer))) => {
-                bits.map_or(Self::Undefined, |bits| Self::AnyBit(known, bits))
-            }
-            (Some(rule), Some((_, Rule::Text)))
-                if rule == "2.5.13.2" || rule.eq_ignore_ascii_case("caseIgnoreMatch") =>
-            {
-                Self::equal(attribute, value)
-            }
-            _ => Self::Undefined,
+            Some(_) => Self::Undefined,
         }
     }
 
-    fn compare(attribute: &str, value: &str, make: fn(Attribute, Assertion) -> Self) -> Self {
-        let Some(attribute) = Attribute::from_name(attribute) else { return Self::Undefined };
-        Assertion::read(attribute, value).map_or(Self::Undefined, |assertion| make(attribute, assertion))
+    /// `(attribute:dn:rule:=value)`: as [`Filter::extensible`], and the parts of the entry's name are
+    /// asked as well.
+    #[must_use]
+    pub fn with_name(schema: &Schema, attribute: &str, rule: Option<&str>, value: &str) -> Self {
+        match Self::extensible(schema, attribute, rule, value) {
+            Self::Equal(attribute, Assertion::Text(text)) => Self::WithName(attribute, text),
+            other => other,
+        }
     }
 
-    fn in_order(self) -> Self {
-        match &self {
-            Self::AtLeast(attribute, _) | Self::AtMost(attribute, _)
-                if matches!(attribute.rule(), Rule::Dn | Rule::ObjectClass) =>
-            {
-                Self::Undefined
-            }
-            _ => self,
-        }
+    fn compare(attribute: Option<Attribute>, value: &str, make: fn(Attribute, Assertion) -> Self) -> Self {
+        let assertion = attribute.and_then(|attribute| Some((attribute, Assertion::read(attribute, value)?)));
+        assertion.map_or(Self::Undefined, |(attribute, assertion)| make(attribute, assertion))
     }
 
     /// How many terms it has, with and, or and not counted.
@@ -259,6 +291,11 @@ impl Filter {
             Self::AnyBit(attribute, bits) => {
                 entry.any(*attribute, &mut |value| matches!(value, Value::Integer(number) if number & bits != 0))
             }
+            Self::InChain(attribute, reference) => entry.reaches(*attribute, reference),
+            Self::WithName(attribute, asked) => {
+                entry.is_named(*attribute, asked)
+                    || entry.any(*attribute, &mut |value| matches!(value, Value::Text(text) if text == asked.as_str()))
+            }
             Self::And(_) | Self::Or(_) | Self::Not(_) | Self::Undefined => false,
         }
     }
@@ -270,6 +307,7 @@ impl Assertion {
     pub fn read(attribute: Attribute, value: &str) -> Option<Self> {
         Some(match attribute.rule() {
             Rule::Text => Self::Text(Folded::new(value)),
+            Rule::Exact => Self::Text(Folded::exact(value)),
             Rule::ObjectClass => Self::Text(class_named(value)),
             Rule::Dn if value.contains('=') => Self::Reference(Reference::Dn(Dn::parse(value).ok()?)),
             Rule::Dn => {
@@ -279,6 +317,9 @@ impl Assertion {
             Rule::Uuid => Self::Uuid(Uuid::parse_str(value.trim()).ok()?),
             Rule::Time => Self::Time(Timestamp::from_generalized_time(value.trim())?),
             Rule::Integer => Self::Integer(value.trim().parse().ok()?),
+            Rule::Boolean if value.eq_ignore_ascii_case("true") => Self::Boolean(true),
+            Rule::Boolean if value.eq_ignore_ascii_case("false") => Self::Boolean(false),
+            Rule::Boolean | Rule::Picture => return None,
         })
     }
 
@@ -293,9 +334,15 @@ impl Assertion {
             (Value::Uuid(value), Self::Uuid(asked)) => Some(value.cmp(asked)),
             (Value::Time(value), Self::Time(asked)) => Some(Timestamp::from_secs(value.as_secs()).cmp(asked)),
             (Value::Integer(value), Self::Integer(asked)) => Some(value.cmp(asked)),
+            (Value::Boolean(value), Self::Boolean(asked)) => (value == *asked).then_some(Ordering::Equal),
             _ => None,
         }
     }
+}
+
+/// Whether values of an attribute have an order.
+fn in_order(attribute: &Attribute) -> bool {
+    !matches!(attribute.rule(), Rule::Dn | Rule::ObjectClass | Rule::Boolean | Rule::Picture)
 }
 
 /// And, three-valued: one false term decides, whatever the others are.
@@ -319,8 +366,8 @@ fn class_named(value: &str) -> Folded {
 
 impl Pattern {
     /// `None` when no part says anything.
-    fn new(initial: Option<&str>, any: &[&str], last: Option<&str>) -> Option<Self> {
-        let part = |text: &&str| (!text.is_empty()).then(|| folded_part(text));
+    fn new(rule: Rule, initial: Option<&str>, any: &[&str], last: Option<&str>) -> Option<Self> {
+        let part = |text: &&str| (!text.is_empty()).then(|| folded_part(rule, text));
         let (mut initial, mut last) = (initial.as_ref().and_then(part), last.as_ref().and_then(part));
         let any: Vec<_> = any.iter().filter_map(part).collect();
         if initial.is_none() && any.is_empty() && last.is_none() {
@@ -354,8 +401,8 @@ impl Pattern {
 }
 
 /// A part of a text in its folded form, with a space kept where it had one at an edge.
-fn folded_part(text: &str) -> String {
-    let inner = Folded::new(text);
+fn folded_part(rule: Rule, text: &str) -> String {
+    let inner = if rule == Rule::Exact { Folded::exact(text) } else { Folded::new(text) };
     let space = |is_there: bool| if is_there { " " } else { "" };
     if inner.as_str().is_empty() {
         return " ".to_owned();

@@ -7,6 +7,7 @@ use crate::dn::{Dn, DnValue};
 use crate::filter::{Entry, Filter, MAX_DEPTH, MAX_TERMS, Reference, Truth, Value};
 use crate::filter_text::InvalidFilter;
 use crate::folded::Folded;
+use crate::schema::Schema;
 use crate::test_chance::Chance;
 use crate::time::Timestamp;
 
@@ -24,6 +25,15 @@ impl Entry for Sample {
             Attribute::Member | Attribute::MemberOf => matches(Value::Reference),
             _ => matches(Value::Text(Folded::new(text).as_str())),
         })
+    }
+
+    fn reaches(&self, attribute: Attribute, reference: &Reference) -> bool {
+        self.refers(attribute, reference)
+    }
+
+    fn is_named(&self, attribute: Attribute, value: &Folded) -> bool {
+        attribute == Attribute::Uid
+            && self.any(attribute, &mut |own| matches!(own, Value::Text(text) if text == value.as_str()))
     }
 
     fn refers(&self, attribute: Attribute, reference: &Reference) -> bool {
@@ -50,8 +60,12 @@ fn ada() -> Sample {
     ])
 }
 
+fn read(text: &str) -> Result<Filter, InvalidFilter> {
+    Filter::parse(text, &Schema::default())
+}
+
 fn says(text: &str) -> Truth {
-    Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")).evaluate(&ada())
+    read(text).unwrap_or_else(|error| panic!("{text}: {error}")).evaluate(&ada())
 }
 
 #[test]
@@ -79,6 +93,8 @@ fn what_matches() {
         "(cn=a*a*o*r)",
         "(mail=*@EXAMPLE.tld)",
         "(mail~=ada.okafor@example.tld)",
+        "(uid:dn:=ada)",
+        "(mail:dn:=ada.okafor@example.tld)",
         "(sn>=oka)",
         "(sn<=okafor)",
         "(cn:=ada okafor)",
@@ -158,7 +174,6 @@ fn what_nobody_can_tell() {
         "(cn=a*\\ff)",
         "(cn:caseExactMatch:=Ada Okafor)",
         "(:caseIgnoreMatch:=ada)",
-        "(uid:dn:=ada)",
         "(cn:1.2.840.113556.1.4.1941:=ada)",
     ] {
         assert_eq!(says(text), Truth::Undefined, "{text}");
@@ -197,21 +212,21 @@ fn what_is_no_filter() {
         "(cn:=a*b)",
         "(uid=\\é)",
     ] {
-        assert!(matches!(Filter::parse(text), Err(InvalidFilter::Form { .. })), "{text:?} {:?}", Filter::parse(text));
+        assert!(matches!(read(text), Err(InvalidFilter::Form { .. })), "{text:?} {:?}", read(text));
     }
-    let error = Filter::parse("(&(uid=ä)(uid=b)").unwrap_err();
+    let error = read("(&(uid=ä)(uid=b)").unwrap_err();
     assert_eq!(error.to_string(), "The filter has a mistake at character 17: expected a closing parenthesis");
 }
 
 #[test]
 fn limits_hold() {
     let nested = |depth: usize| format!("{}(uid=ada){}", "(!".repeat(depth - 1), ")".repeat(depth - 1));
-    assert!(Filter::parse(&nested(MAX_DEPTH)).is_ok());
-    assert_eq!(Filter::parse(&nested(MAX_DEPTH + 1)), Err(InvalidFilter::TooLarge));
-    assert_eq!(Filter::parse(&nested(4000)), Err(InvalidFilter::TooLarge));
-    assert_eq!(Filter::parse(&"(&".repeat(8000)), Err(InvalidFilter::TooLarge));
-    assert_eq!(Filter::parse(&format!("(cn={})", "x".repeat(20_000))), Err(InvalidFilter::TooLarge));
-    assert_eq!(Filter::parse(&format!("(&{})", "(&)".repeat(MAX_TERMS))), Err(InvalidFilter::TooLarge));
+    assert!(read(&nested(MAX_DEPTH)).is_ok());
+    assert_eq!(read(&nested(MAX_DEPTH + 1)), Err(InvalidFilter::TooLarge));
+    assert_eq!(read(&nested(4000)), Err(InvalidFilter::TooLarge));
+    assert_eq!(read(&"(&".repeat(8000)), Err(InvalidFilter::TooLarge));
+    assert_eq!(read(&format!("(cn={})", "x".repeat(20_000))), Err(InvalidFilter::TooLarge));
+    assert_eq!(read(&format!("(&{})", "(&)".repeat(MAX_TERMS))), Err(InvalidFilter::TooLarge));
     let by_hand = (0..MAX_DEPTH).fold(Filter::And(Vec::new()), |inner, _| Filter::Not(Box::new(inner)));
     assert_eq!(by_hand.evaluate(&ada()), Truth::Undefined);
 }
@@ -245,13 +260,17 @@ fn random_filter(chance: &mut Chance, depth: usize) -> Filter {
     let (name, value) = (NAMES[chance.below(NAMES.len())], VALUES[chance.below(VALUES.len())]);
     let other = VALUES[chance.below(VALUES.len())];
     match chance.below(if depth == 0 { 8 } else { 12 }) {
-        0 => Filter::present(name),
-        1 | 2 => Filter::equal(name, value),
-        3 => Filter::at_least(name, value),
-        4 => Filter::at_most(name, value),
-        5 => Filter::parts(name, Some(value), &[other], None),
-        6 => Filter::parts(name, None, &[value], Some(other)),
-        7 => Filter::extensible(name, Some("1.2.840.113556.1.4.803"), "2"),
+        0 => Filter::present(&Schema::default(), name),
+        1 | 2 => Filter::equal(&Schema::default(), name, value),
+        3 => Filter::at_least(&Schema::default(), name, value),
+        4 => Filter::at_most(&Schema::default(), name, value),
+        5 => Filter::parts(&Schema::default(), name, Some(value), &[other], None),
+        6 => Filter::parts(&Schema::default(), name, None, &[value], Some(other)),
+        7 => match chance.below(3) {
+            0 => Filter::extensible(&Schema::default(), name, Some("1.2.840.113556.1.4.803"), "2"),
+            1 => Filter::extensible(&Schema::default(), name, Some("1.2.840.113556.1.4.1941"), value),
+            _ => Filter::with_name(&Schema::default(), name, None, value),
+        },
         8 => Filter::Not(Box::new(random_filter(chance, depth - 1))),
         9 | 10 => Filter::And((0..chance.below(4)).map(|_| random_filter(chance, depth - 1)).collect()),
         _ => Filter::Or((0..chance.below(4)).map(|_| random_filter(chance, depth - 1)).collect()),
@@ -264,7 +283,7 @@ fn a_filter_is_read_as_it_is_written() {
     for _ in 0..20_000 {
         let filter = random_filter(&mut chance, 4);
         let text = filter.to_string();
-        assert_eq!(Filter::parse(&text).as_ref(), Ok(&filter), "{text}");
+        assert_eq!(read(&text).as_ref(), Ok(&filter), "{text}");
     }
 }
 
@@ -290,10 +309,10 @@ fn random_input_is_read_or_refused() {
     let mut chance = Chance::new(9);
     for _ in 0..100_000 {
         let text = chance.mutated("(&(|(uid=a\\2ab)(cn:dn:2.5.13.2:=x))(!(mail=*é*c))(sn>=z))");
-        if let Ok(filter) = Filter::parse(&text) {
+        if let Ok(filter) = read(&text) {
             assert!(filter.size() <= MAX_TERMS);
             let _ = filter.evaluate(&ada());
-            assert_eq!(Filter::parse(&filter.to_string()).as_ref(), Ok(&filter), "{text:?}");
+            assert_eq!(read(&filter.to_string()).as_ref(), Ok(&filter), "{text:?}");
         }
     }
 }

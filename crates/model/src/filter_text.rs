@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::attribute::Attribute;
 use crate::filter::{Assertion, Filter, MAX_DEPTH, MAX_TERMS, Reference};
+use crate::schema::Schema;
 
 const MAX_BYTES: usize = 16 * 1024;
 
@@ -32,11 +33,11 @@ impl Filter {
     /// # Errors
     /// [`InvalidFilter`]. An attribute or value that is not known here is no error: that term is
     /// [`Filter::Undefined`].
-    pub fn parse(text: &str) -> Result<Self, InvalidFilter> {
+    pub fn parse(text: &str, schema: &Schema) -> Result<Self, InvalidFilter> {
         if text.len() > MAX_BYTES {
             return Err(InvalidFilter::TooLarge);
         }
-        let mut reader = Reader { text, rest: text.trim_start(), terms: 0 };
+        let mut reader = Reader { text, rest: text.trim_start(), terms: 0, schema };
         let filter = reader.filter(MAX_DEPTH)?;
         if reader.rest.trim_start().is_empty() { Ok(filter) } else { Err(reader.expected("the end")) }
     }
@@ -46,6 +47,7 @@ struct Reader<'a> {
     text: &'a str,
     rest: &'a str,
     terms: usize,
+    schema: &'a Schema,
 }
 
 /// The pieces of a value between asterisks that are not escaped. A piece is `None` when its bytes
@@ -108,13 +110,16 @@ impl<'a> Reader<'a> {
             return Err(self.expected("the name of an attribute"));
         }
         if self.take(">=") {
-            Ok(self.value()?.map_or(Filter::Undefined, |value| Filter::at_least(attribute, &value)))
+            Ok(self.value()?.map_or(Filter::Undefined, |value| Filter::at_least(self.schema, attribute, &value)))
         } else if self.take("<=") {
-            Ok(self.value()?.map_or(Filter::Undefined, |value| Filter::at_most(attribute, &value)))
+            Ok(self.value()?.map_or(Filter::Undefined, |value| Filter::at_most(self.schema, attribute, &value)))
         } else if self.take("~=") {
-            Ok(self.value()?.map_or(Filter::Undefined, |value| Filter::equal(attribute, &value)))
+            Ok(self.value()?.map_or(Filter::Undefined, |value| Filter::equal(self.schema, attribute, &value)))
         } else if self.take("=") {
-            Ok(by_pieces(attribute, &self.pieces()?))
+            {
+                let pieces = self.pieces()?;
+                Ok(by_pieces(self.schema, attribute, &pieces))
+            }
         } else {
             Err(self.expected("one of = ~= >= <= :="))
         }
@@ -135,8 +140,8 @@ impl<'a> Reader<'a> {
         }
         let value = self.value()?;
         let rule = (!rule.is_empty()).then_some(rule);
-        // `:dn:` also asks the attributes in the entry's name, which no rule here looks at.
-        Ok(value.filter(|_| !of_dn).map_or(Filter::Undefined, |value| Filter::extensible(attribute, rule, &value)))
+        let make = if of_dn { Filter::with_name } else { Filter::extensible };
+        Ok(value.map_or(Filter::Undefined, |value| make(self.schema, attribute, rule, &value)))
     }
 
     fn name(&mut self) -> &'a str {
@@ -188,15 +193,15 @@ fn escaped(text: &str) -> Option<u8> {
     u8::from_str_radix(digits, 16).ok()
 }
 
-fn by_pieces(attribute: &str, pieces: &[Option<String>]) -> Filter {
+fn by_pieces(schema: &Schema, attribute: &str, pieces: &[Option<String>]) -> Filter {
     let Some(pieces) = pieces.iter().map(Option::as_deref).collect::<Option<Vec<_>>>() else {
         return Filter::Undefined;
     };
     match pieces.as_slice() {
         [] => Filter::Undefined,
-        [value] => Filter::equal(attribute, value),
-        ["", ""] => Filter::present(attribute),
-        [initial, any @ .., last] => Filter::parts(attribute, Some(initial), any, Some(last)),
+        [value] => Filter::equal(schema, attribute, value),
+        ["", ""] => Filter::present(schema, attribute),
+        [initial, any @ .., last] => Filter::parts(schema, attribute, Some(initial), any, Some(last)),
     }
 }
 
@@ -218,6 +223,8 @@ impl fmt::Display for Assertion {
             Self::Reference(Reference::Dn(dn)) => Escaped(&dn.to_string()).fmt(f),
             Self::Uuid(uuid) => uuid.hyphenated().fmt(f),
             Self::Integer(number) => number.fmt(f),
+            Self::Boolean(true) => f.write_str("TRUE"),
+            Self::Boolean(false) => f.write_str("FALSE"),
             Self::Time(time) => {
                 let seconds = time.to_generalized_time();
                 match time.as_micros().rem_euclid(1_000_000) {
@@ -229,11 +236,23 @@ impl fmt::Display for Assertion {
     }
 }
 
+/// A name that leads to the attribute in any schema that has it.
+struct Name(Attribute);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Attribute::Custom(custom) => write!(f, "{}", Schema::identifier(custom.number)),
+            built_in => f.write_str(built_in.name()),
+        }
+    }
+}
+
 /// The string form, with values as they were understood.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let item = |f: &mut fmt::Formatter<'_>, attribute: &Attribute, sign: &str, value: &dyn fmt::Display| {
-            write!(f, "({}{sign}{value})", attribute.name())
+            write!(f, "({}{sign}{value})", Name(*attribute))
         };
         match self {
             Self::And(terms) | Self::Or(terms) => {
@@ -248,8 +267,12 @@ impl fmt::Display for Filter {
             Self::AtMost(attribute, value) => item(f, attribute, "<=", value),
             Self::AllBits(attribute, bits) => item(f, attribute, ":1.2.840.113556.1.4.803:=", bits),
             Self::AnyBit(attribute, bits) => item(f, attribute, ":1.2.840.113556.1.4.804:=", bits),
+            Self::InChain(attribute, reference) => {
+                item(f, attribute, ":1.2.840.113556.1.4.1941:=", &Assertion::Reference(reference.clone()))
+            }
+            Self::WithName(attribute, value) => item(f, attribute, ":dn:=", &Escaped(value.as_str())),
             Self::Parts(attribute, pattern) => {
-                write!(f, "({}={}*", attribute.name(), Escaped(pattern.initial.as_deref().unwrap_or_default()))?;
+                write!(f, "({}={}*", Name(*attribute), Escaped(pattern.initial.as_deref().unwrap_or_default()))?;
                 pattern.any.iter().try_for_each(|part| write!(f, "{}*", Escaped(part)))?;
                 write!(f, "{})", Escaped(pattern.last.as_deref().unwrap_or_default()))
             }

@@ -21,9 +21,18 @@ impl Folded {
         if text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-@".contains(&byte)) {
             return Self(text.to_owned());
         }
-        let lower: String = text.nfkc().flat_map(char::to_lowercase).nfkc().collect();
-        let mut folded = String::with_capacity(lower.len());
-        for word in lower.split_whitespace() {
+        Self::of_words(&text.nfkc().flat_map(char::to_lowercase).nfkc().collect::<String>())
+    }
+
+    /// Prepares `text` for comparison where case counts.
+    #[must_use]
+    pub fn exact(text: &str) -> Self {
+        Self::of_words(&text.nfkc().collect::<String>())
+    }
+
+    fn of_words(text: &str) -> Self {
+        let mut folded = String::with_capacity(text.len());
+        for word in text.split_whitespace() {
             if !folded.is_empty() {
                 folded.push(' ');
             }

@@ -286,7 +286,7 @@ mod tests {
 
     use super::*;
     use crate::names::{Email, Username};
-    use crate::people::{Profile, UserState};
+    use crate::people::{Profile, UserState, Validity};
     use crate::redirect::RedirectUri;
     use crate::session::AuthMethod;
 
@@ -305,6 +305,11 @@ mod tests {
                 family_name: String::new(),
             },
             state: UserState::Active,
+            validity: Validity::default(),
+            is_service: false,
+            uid_number: None,
+            gid_number: None,
+            has_avatar: false,
             generation: Generation(1),
             has_totp,
             created_at: NOW,

@@ -49,6 +49,8 @@ id! {
     UserId;
     /// What applications know a person by: the `sub` claim (OpenID Connect Core section 2).
     Subject;
+    /// A password that a person made for one program.
+    AppPasswordId;
     /// A group; also its `entryUUID`.
     GroupId;
     /// A signed-in browser.

@@ -5,6 +5,7 @@
 
 mod access;
 mod answer;
+mod app_password;
 mod attribute;
 mod client;
 mod ctx;
@@ -23,6 +24,7 @@ mod people;
 mod pkce;
 mod prompt;
 mod redirect;
+mod schema;
 mod scope;
 mod secret;
 mod session;
@@ -30,10 +32,12 @@ mod session;
 mod test_chance;
 mod time;
 mod token;
+mod value;
 
 pub use access::{Action, Denied, Level, Role, may};
 pub use answer::{AuthorizationError, ReturnAddress};
-pub use attribute::{Attribute, OBJECT_CLASSES, Rule, Usage};
+pub use app_password::{AppPassword, AppPasswordName};
+pub use attribute::{Attribute, Custom, OBJECT_CLASSES, Rule, Usage};
 pub use client::{
     Client, ClientDetails, ClientKind, ClientSource, InvalidClient, InvalidPolicy, NewClient, SignInPolicy,
 };
@@ -43,18 +47,23 @@ pub use filter::{Assertion, Entry, Filter, MAX_DEPTH, MAX_TERMS, Pattern, Refere
 pub use filter_text::InvalidFilter;
 pub use folded::Folded;
 pub use grant::{Approved, Authentication, Cancelled, Consent, Exchanged, Grant, GrantRequest, Pending, Step};
-pub use ids::{AccessTokenId, FamilyId, GrantId, GroupId, KeyId, RequestId, SessionId, Subject, UserId};
+pub use ids::{AccessTokenId, AppPasswordId, FamilyId, GrantId, GroupId, KeyId, RequestId, SessionId, Subject, UserId};
 pub use names::{ClientId, ClientName, Email, GroupName, InvalidName, Username, is_invisible};
 pub use network::{InvalidNetwork, Network};
 pub use people::{
-    ADMIN_GROUP, Generation, Group, Membership, PASSWORD_MANAGER_GROUP, Profile, STRICT_READONLY_GROUP, User,
-    UserState, is_built_in,
+    ADMIN_GROUP, Generation, Group, GroupEntry, Member, Membership, Nesting, PASSWORD_MANAGER_GROUP, Profile,
+    STRICT_READONLY_GROUP, StoredValues, User, UserEntry, UserState, Validity, is_built_in,
 };
 pub use pkce::{CodeChallenge, CodeVerifier};
 pub use prompt::Prompt;
 pub use redirect::{InvalidRedirect, RedirectUri};
+pub use schema::{
+    AttributeDef, AttributeKind, AttributeName, FIRST_CUSTOM, HOME_DIRECTORY, InvalidKind, LOGIN_SHELL, ObjectClass,
+    SSH_PUBLIC_KEY, Schema,
+};
 pub use scope::{InvalidScope, Scope, Scopes};
 pub use secret::{Secret, TokenHash};
 pub use session::{AuthMethod, AuthMethods, Session};
 pub use time::{Span, Timestamp};
 pub use token::{AccessToken, Family, RefreshToken, RefreshUse, Rotation};
+pub use value::{AttributeValue, InvalidValue, MAX_VALUE_BYTES};

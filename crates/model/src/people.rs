@@ -33,6 +33,23 @@ impl UserState {
     }
 }
 
+/// From when to when an account may be used. Both ends are open where nothing is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Validity {
+    /// Not before this moment.
+    pub not_before: Option<Timestamp>,
+    /// Not from this moment on.
+    pub not_after: Option<Timestamp>,
+}
+
+impl Validity {
+    /// Whether `now` lies within.
+    #[must_use]
+    pub fn contains(self, now: Timestamp) -> bool {
+        self.not_before.is_none_or(|from| from <= now) && self.not_after.is_none_or(|to| now < to)
+    }
+}
+
 /// What a person is called and where mail goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
@@ -76,6 +93,16 @@ pub struct User {
     pub profile: Profile,
     /// Open or closed.
     pub state: UserState,
+    /// From when to when.
+    pub validity: Validity,
+    /// Whether it belongs to a program: it binds over LDAP and never signs in on a page.
+    pub is_service: bool,
+    /// `uidNumber` (RFC 2307). `None` only while the range of numbers was used up.
+    pub uid_number: Option<i64>,
+    /// `gidNumber`. `None` for a group of one's own with the number of `uid_number`.
+    pub gid_number: Option<i64>,
+    /// Whether there is a picture.
+    pub has_avatar: bool,
     /// See [`Generation`].
     pub generation: Generation,
     /// Whether an authenticator app is set up.
@@ -90,6 +117,46 @@ pub struct User {
     pub last_sign_in_at: Option<Timestamp>,
 }
 
+impl User {
+    /// Whether the account may be used at `now`: not closed, begun, and not at its end.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        !self.state.is_disabled() && self.validity.contains(now)
+    }
+
+    /// The number of the primary group: one's own where no other is set.
+    #[must_use]
+    pub fn primary_group(&self) -> Option<i64> {
+        self.gid_number.or(self.uid_number)
+    }
+}
+
+/// Values of attributes that are defined in the schema, by the attribute's number, in their order.
+/// Those of pictures are empty here.
+pub type StoredValues = Vec<(u32, Vec<Vec<u8>>)>;
+
+/// An account with all that its entry shows, pictures left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserEntry {
+    /// The account.
+    pub user: User,
+    /// Further addresses, in their order.
+    pub addresses: Vec<Email>,
+    /// See [`StoredValues`].
+    pub values: StoredValues,
+}
+
+/// A group with all that its entry shows, save who is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupEntry {
+    /// The group.
+    pub group: Group,
+    /// See [`StoredValues`].
+    pub values: StoredValues,
+    /// Who may change its members.
+    pub managers: Vec<UserId>,
+}
+
 /// A group of people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -99,6 +166,8 @@ pub struct Group {
     pub number: i64,
     /// `cn`.
     pub name: GroupName,
+    /// `gidNumber` (RFC 2307). `None` only while the range of numbers was used up.
+    pub gid_number: Option<i64>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its name last changed.
@@ -126,4 +195,22 @@ pub struct Membership {
     pub user: UserId,
     /// Where.
     pub group: GroupId,
+}
+
+/// That a group is in another: whoever is in the child is in the parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Nesting {
+    /// The inner group.
+    pub child: GroupId,
+    /// The outer group.
+    pub parent: GroupId,
+}
+
+/// What can be in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Member {
+    /// An account.
+    User(UserId),
+    /// Another group.
+    Group(GroupId),
 }
