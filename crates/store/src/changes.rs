@@ -4,50 +4,42 @@
 //! and holds until then. So numbers have no gaps, and whoever has seen `n` has missed nothing
 //! below it: a sequence of the database would not promise that.
 
-use ostiary_model::{Group, GroupId, Membership, Span, Timestamp, User, UserId};
+use ostiary_model::{GroupId, Membership, Nesting, Span, Timestamp, UserId};
+use sqlx::QueryBuilder;
 use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
 use crate::db::{CHANNEL, Pools, Store, Tx, read, row, within};
 use crate::error::Error;
-use crate::groups::{GROUP_SELECT, GroupRow};
-use crate::users::{USER_SELECT, UserRow};
 
 /// How long changes are kept for those who follow. Who slept longer loads everything again.
 const KEPT: Span = Span::from_hours(1);
 
+/// How many changes one statement notes; each takes five of SQLite's 32,766 parameters.
+const ROWS_AT_ONCE: usize = 500;
+
 /// What changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
-    /// This account was made, changed or deleted.
+    /// This account was made, changed or deleted, or its addresses, values or picture changed.
     User(UserId),
-    /// This group was made, changed or deleted.
+    /// This group was made, changed or deleted, or its values or managers changed.
     Group(GroupId),
     /// This membership came or went.
     Membership(Membership),
+    /// This group came into that one, or left it.
+    Nesting(Nesting),
+    /// Definitions of attributes or object classes changed.
+    Schema,
 }
 
 /// One line of the change log.
 #[derive(Debug, Clone, Copy)]
 pub struct Change {
-    /// Its place in the order of commits; 0 until committed.
+    /// Its place in the order of commits.
     pub seq: i64,
     /// What changed. How it is now stands in its tables.
     pub kind: ChangeKind,
-}
-
-/// The whole directory as it stood at `seq` or a little later: applying the changes after `seq`
-/// again does no harm.
-#[derive(Debug)]
-pub struct Snapshot {
-    /// The last change that is surely contained.
-    pub seq: i64,
-    /// Every account.
-    pub users: Vec<User>,
-    /// Every group.
-    pub groups: Vec<Group>,
-    /// Who is in which.
-    pub memberships: Vec<Membership>,
 }
 
 row! {
@@ -69,6 +61,8 @@ impl TryFrom<ChangeRow> for Change {
             ("membership", Some(group)) => {
                 ChangeKind::Membership(Membership { user: row.id.into(), group: group.into() })
             }
+            ("nesting", Some(parent)) => ChangeKind::Nesting(Nesting { child: row.id.into(), parent: parent.into() }),
+            ("schema", None) => ChangeKind::Schema,
             _ => return Err(Error::Corrupt("directory_change.kind")),
         };
         Ok(Self { seq: row.seq, kind })
@@ -81,6 +75,8 @@ impl ChangeKind {
             Self::User(id) => ("user", id.uuid(), None),
             Self::Group(id) => ("group", id.uuid(), None),
             Self::Membership(member) => ("membership", member.user.uuid(), Some(member.group.uuid())),
+            Self::Nesting(nesting) => ("nesting", nesting.child.uuid(), Some(nesting.parent.uuid())),
+            Self::Schema => ("schema", Uuid::nil(), None),
         }
     }
 }
@@ -92,27 +88,6 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn directory_head(&self) -> Result<i64, Error> {
         Ok(read!(self, db => sqlx::query_scalar("SELECT seq FROM directory_head").fetch_one(db).await)?)
-    }
-
-    /// Everything in the directory.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`], [`Error::Corrupt`].
-    pub async fn directory_snapshot(&self) -> Result<Snapshot, Error> {
-        let seq = self.directory_head().await?;
-        let users: Vec<UserRow> = read!(self, db => sqlx::query_as(USER_SELECT).fetch_all(db).await)?;
-        let groups: Vec<GroupRow> = read!(self, db => sqlx::query_as(GROUP_SELECT).fetch_all(db).await)?;
-        let memberships: Vec<(Uuid, Uuid)> =
-            read!(self, db => sqlx::query_as("SELECT user_id, group_id FROM membership").fetch_all(db).await)?;
-        Ok(Snapshot {
-            seq,
-            users: users.into_iter().map(User::from).collect(),
-            groups: groups.into_iter().map(Group::from).collect(),
-            memberships: memberships
-                .into_iter()
-                .map(|(user, group)| Membership { user: user.into(), group: group.into() })
-                .collect(),
-        })
     }
 
     /// The changes after `seq`, oldest first, at most 1,000. `None` when some of them are no
@@ -164,8 +139,8 @@ impl ChangeListener {
 impl Tx {
     /// Notes that `kind` changed; the log gets it when the transaction commits.
     pub(crate) fn note(&mut self, kind: ChangeKind) {
-        if !self.changes.iter().any(|change| change.kind == kind) {
-            self.changes.push(Change { seq: 0, kind });
+        if self.noted.insert(kind) {
+            self.changes.push(kind);
         }
     }
 
@@ -184,10 +159,18 @@ impl Tx {
         let Ok(count @ 1..) = i64::try_from(changes.len()) else { return Ok(None) };
         let last: i64 = within!(self, db => sqlx::query_scalar("UPDATE directory_head SET seq = seq + $1 RETURNING seq")
             .bind(count).fetch_one(db).await)?;
-        for (seq, change) in (last - count + 1..).zip(changes) {
-            let (kind, id, other) = change.kind.columns();
-            within!(self, db => sqlx::query("INSERT INTO directory_change (seq, kind, id, other, at) VALUES ($1, $2, $3, $4, $5)")
-                .bind(seq).bind(kind).bind(id).bind(other).bind(now.as_micros()).execute(db).await.map(drop))?;
+        // Many rows by one statement: an import changes thousands of entries at once.
+        for (place, some) in changes.chunks(ROWS_AT_ONCE).enumerate() {
+            let first = last - count + 1 + i64::try_from(place * ROWS_AT_ONCE).unwrap_or(i64::MAX);
+            within!(self, db => {
+                let mut insert = QueryBuilder::new("INSERT INTO directory_change (seq, kind, id, other, at) ");
+                insert.push_values((first..).zip(some), |mut row, (seq, change)| {
+                    let (kind, id, other) = change.columns();
+                    row.push_bind(seq).push_bind(kind).push_bind(id).push_bind(other).push_bind(now.as_micros());
+                });
+                // Statements of usual length are prepared once, others not kept.
+                insert.build().persistent(some.len() <= 4).execute(db).await.map(drop)
+            })?;
         }
         Ok(Some(last))
     }

@@ -5,6 +5,7 @@
 //! readers. Every true difference of dialect stands in this file: the start of a writing
 //! transaction, the notification after it, and how a pool is opened.
 
+use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -19,7 +20,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use crate::cache::{Cache, CacheUrl};
-use crate::changes::Change;
+use crate::changes::ChangeKind;
 use crate::error::{Error, InvalidUrl};
 use crate::migrate;
 
@@ -181,7 +182,7 @@ impl Store {
             Pools::Postgres(pool) => Inner::Postgres(pool.begin().await?),
             Pools::Sqlite { write, .. } => Inner::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
         };
-        Ok(Tx { inner, changes: Vec::new() })
+        Ok(Tx { inner, changes: Vec::new(), noted: HashSet::new() })
     }
 
     /// Whether the database answers.
@@ -218,7 +219,9 @@ pub(crate) enum Inner {
 /// A writing transaction: all of it or nothing.
 pub struct Tx {
     pub(crate) inner: Inner,
-    pub(crate) changes: Vec<Change>,
+    /// What changed, in order, and the same again to find it by.
+    pub(crate) changes: Vec<ChangeKind>,
+    pub(crate) noted: HashSet<ChangeKind>,
 }
 
 impl Tx {

@@ -13,6 +13,12 @@ pub enum Conflict {
     GroupName,
     /// The client id.
     ClientId,
+    /// The name of an attribute, in any spelling.
+    AttributeName,
+    /// The name of an object class, in any spelling.
+    ObjectClass,
+    /// A `uidNumber` or `gidNumber`.
+    PosixNumber,
     /// Another unique column: a caller's mistake.
     Other,
 }
@@ -72,9 +78,15 @@ impl From<sqlx::Error> for Error {
 /// PostgreSQL names the constraint, SQLite the column in its message; both hold the column's name.
 fn conflict_of(constraint: Option<&str>, message: &str) -> Conflict {
     let text = constraint.unwrap_or(message);
-    if text.contains("username_folded") {
+    if text.contains("uid_number") || text.contains("gid_number") {
+        Conflict::PosixNumber
+    } else if text.contains("attribute_name_folded") || text.contains("attribute.name_folded") {
+        Conflict::AttributeName
+    } else if text.contains("object_class") {
+        Conflict::ObjectClass
+    } else if text.contains("username_folded") {
         Conflict::Username
-    } else if text.contains("email_folded") {
+    } else if text.contains("email_folded") || text.contains("user_address") {
         Conflict::Email
     } else if text.contains("name_folded") {
         Conflict::GroupName

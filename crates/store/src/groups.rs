@@ -1,20 +1,28 @@
 //! Groups and who is in them.
 
-use ostiary_model::{Group, GroupId, GroupName, Membership, Timestamp, UserId};
+use ostiary_model::{Group, GroupId, GroupName, Membership, Timestamp};
 use uuid::Uuid;
 
 use crate::changes::ChangeKind;
 use crate::db::{Store, Tx, read, row, within};
 use crate::error::Error;
 
-pub(crate) const GROUP_SELECT: &str = "SELECT id, number, name, created_at, modified_at FROM groups";
-const GROUP_BY_ID: &str = "SELECT id, number, name, created_at, modified_at FROM groups WHERE id = $1";
+macro_rules! group_select {
+    ($rest:literal) => {
+        concat!("SELECT id, number, name, gid_number, created_at, modified_at FROM groups ", $rest)
+    };
+}
+
+pub(crate) const GROUP_SELECT: &str = group_select!("");
+pub(crate) const GROUP_BY_ID: &str = group_select!("WHERE id = $1");
+const GROUP_BY_NAME: &str = group_select!("WHERE name_folded = $1");
 
 row! {
     pub(crate) struct GroupRow {
         id: Uuid,
         number: i64,
         name: String,
+        gid_number: Option<i64>,
         created_at: i64,
         modified_at: i64,
     }
@@ -26,6 +34,7 @@ impl From<GroupRow> for Group {
             id: row.id.into(),
             number: row.number,
             name: GroupName::from_stored(row.name),
+            gid_number: row.gid_number,
             created_at: Timestamp::from_micros(row.created_at),
             modified_at: Timestamp::from_micros(row.modified_at),
         }
@@ -66,20 +75,29 @@ impl Tx {
         Ok(row.map(Group::from))
     }
 
-    /// Adds a group under the next free number and gives it back.
+    /// Adds a group with the next `number` and gives it back. `gid` is its `gidNumber`; such
+    /// numbers are unique over two tables: hold [`Tx::directory_lock`].
     ///
     /// # Errors
-    /// [`crate::Error::Conflict`] when the name is taken.
-    pub async fn group_insert(&mut self, id: GroupId, name: &GroupName, now: Timestamp) -> Result<Group, Error> {
+    /// [`crate::Error::Conflict`] when name or `gidNumber` is taken.
+    pub async fn group_insert(
+        &mut self,
+        id: GroupId,
+        name: &GroupName,
+        gid: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Group, Error> {
+        self.posix_free_for_group(gid).await?;
         let number: i64 = within!(self, db => sqlx::query_scalar("UPDATE group_number SET last = last + 1 RETURNING last")
             .fetch_one(db).await)?;
         within!(self, db => sqlx::query(
-            "INSERT INTO groups (id, number, name, name_folded, created_at, modified_at) VALUES ($1, $2, $3, $4, $5, $5)",
+            "INSERT INTO groups (id, number, name, name_folded, gid_number, created_at, modified_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $6)",
         )
-        .bind(id.uuid()).bind(number).bind(name.as_str()).bind(name.folded().into_string()).bind(now.as_micros())
+        .bind(id.uuid()).bind(number).bind(name.as_str()).bind(name.folded().into_string()).bind(gid).bind(now.as_micros())
         .execute(db).await.map(drop))?;
         self.note(ChangeKind::Group(id));
-        Ok(Group { id, number, name: name.clone(), created_at: now, modified_at: now })
+        Ok(Group { id, number, name: name.clone(), gid_number: gid, created_at: now, modified_at: now })
     }
 
     /// Renames a group. False when there is no such group.
@@ -92,23 +110,17 @@ impl Tx {
         )
         .bind(id.uuid()).bind(name.as_str()).bind(name.folded().into_string()).bind(now.as_micros())
         .execute(db).await.map(|done| done.rows_affected()))?;
-        if found > 0 {
-            self.note(ChangeKind::Group(id));
-        }
-        Ok(found > 0)
+        Ok(self.group_noted(id, found))
     }
 
-    /// Removes a group and its memberships. False when there is no such group.
+    /// Removes a group, its memberships and nestings. False when there is no such group.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn group_delete(&mut self, id: GroupId) -> Result<bool, Error> {
         let found = within!(self, db => sqlx::query("DELETE FROM groups WHERE id = $1")
             .bind(id.uuid()).execute(db).await.map(|done| done.rows_affected()))?;
-        if found > 0 {
-            self.note(ChangeKind::Group(id));
-        }
-        Ok(found > 0)
+        Ok(self.group_noted(id, found))
     }
 
     /// Puts a person into a group. False when they are in it already.
@@ -135,38 +147,22 @@ impl Tx {
         Ok(self.membership_noted(member, found))
     }
 
-    /// The accounts in the group named `name_folded` that are not closed, as they stand in this
-    /// transaction.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn group_active_members(&mut self, name_folded: &str) -> Result<Vec<UserId>, Error> {
-        let ids: Vec<Uuid> = within!(self, db => sqlx::query_scalar(
-            "SELECT u.id FROM users u JOIN membership m ON m.user_id = u.id JOIN groups g ON g.id = m.group_id \
-             WHERE g.name_folded = $1 AND u.disabled_at IS NULL",
-        ).bind(name_folded).fetch_all(db).await)?;
-        Ok(ids.into_iter().map(UserId::from).collect())
-    }
-
-    /// The names of the groups that `user` is in, as they stand in this transaction.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn group_names_of(&mut self, user: UserId) -> Result<Vec<String>, Error> {
-        Ok(within!(self, db => sqlx::query_scalar(
-            "SELECT g.name FROM groups g JOIN membership m ON m.group_id = g.id WHERE m.user_id = $1 ORDER BY g.name_folded",
-        ).bind(user.uuid()).fetch_all(db).await)?)
-    }
-
     /// The group with this folded name, as it stands in this transaction.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn group_by_name(&mut self, name_folded: &str) -> Result<Option<Group>, Error> {
-        let row: Option<GroupRow> = within!(self, db => sqlx::query_as(
-            "SELECT id, number, name, created_at, modified_at FROM groups WHERE name_folded = $1",
-        ).bind(name_folded).fetch_optional(db).await)?;
+        let row: Option<GroupRow> =
+            within!(self, db => sqlx::query_as(GROUP_BY_NAME).bind(name_folded).fetch_optional(db).await)?;
         Ok(row.map(Group::from))
+    }
+
+    /// Notes the change of `id` when a row was found.
+    pub(crate) fn group_noted(&mut self, id: GroupId, found: u64) -> bool {
+        if found > 0 {
+            self.note(ChangeKind::Group(id));
+        }
+        found > 0
     }
 
     fn membership_noted(&mut self, member: Membership, found: u64) -> bool {

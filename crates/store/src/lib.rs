@@ -5,29 +5,36 @@
 //! are methods of [`Store`], writes of [`Tx`], named noun first. Nothing here decides a rule: a
 //! method does what it says, guarded statements report whether they found what they asked for.
 
+mod app_passwords;
 mod cache;
 mod changes;
 mod clients;
 mod consents;
 mod credentials;
 mod db;
+mod entries;
 mod error;
 mod grants;
 mod groups;
 mod invitations;
 mod migrate;
+mod nestings;
 mod outbox;
+mod posix;
+mod schema;
 mod sessions;
 mod signing_keys;
 mod tickets;
 mod token_rows;
 mod users;
+mod values;
 
 pub use cache::CacheUrl;
-pub use changes::{Change, ChangeKind, ChangeListener, Snapshot};
+pub use changes::{Change, ChangeKind, ChangeListener};
 pub use clients::ClientRecord;
 pub use credentials::TotpRecord;
 pub use db::{DatabaseUrl, Engine, Store, Tx};
+pub use entries::Snapshot;
 pub use error::{Conflict, Error, InvalidUrl};
 pub use invitations::InvitationKind;
 pub use migrate::MIGRATIONS;
@@ -36,3 +43,4 @@ pub use sessions::NewSession;
 pub use signing_keys::SigningKeyRecord;
 pub use tickets::TicketHome;
 pub use token_rows::RefreshRecord;
+pub use values::Avatar;

@@ -1,28 +1,35 @@
 //! Accounts: their rows, and the statements that change them.
 
-use ostiary_model::{Email, Folded, Generation, Profile, Subject, Timestamp, User, UserId, UserState, Username};
+use ostiary_model::{
+    Email, Folded, Generation, Profile, Subject, Timestamp, User, UserId, UserState, Username, Validity,
+};
 use uuid::Uuid;
 
 use crate::changes::ChangeKind;
 use crate::db::{Store, Tx, read, row, within};
-use crate::error::Error;
+use crate::error::{Conflict, Error};
 
 macro_rules! user_select {
     ($rest:literal) => {
         concat!(
             "SELECT u.id, u.subject, u.username, u.email, u.email_verified, u.display_name, u.given_name, ",
             "u.family_name, u.disabled_at, u.generation, u.created_at, u.modified_at, u.last_sign_in_at, ",
-            "p.changed_at AS password_changed_at, t.created_at AS totp_created_at ",
+            "u.is_service, u.not_before, u.not_after, u.uid_number, u.gid_number, ",
+            "p.changed_at AS password_changed_at, t.created_at AS totp_created_at, a.changed_at AS avatar_changed_at ",
             "FROM users u LEFT JOIN password p ON p.user_id = u.id LEFT JOIN totp t ON t.user_id = u.id ",
+            "LEFT JOIN avatar a ON a.user_id = u.id ",
             $rest
         )
     };
 }
 
 pub(crate) const USER_SELECT: &str = user_select!("");
-const USER_BY_ID: &str = user_select!("WHERE u.id = $1");
+pub(crate) const USER_BY_ID: &str = user_select!("WHERE u.id = $1");
 const USER_BY_NAME: &str = user_select!("WHERE u.username_folded = $1");
-const USER_BY_EMAIL: &str = user_select!("WHERE u.email_folded = $1");
+const USER_BY_EMAIL: &str = user_select!(
+    "WHERE u.id = COALESCE((SELECT id FROM users WHERE email_folded = $1), \
+     (SELECT user_id FROM user_address WHERE address_folded = $1))"
+);
 
 row! {
     pub(crate) struct UserRow {
@@ -39,8 +46,14 @@ row! {
         created_at: i64,
         modified_at: i64,
         last_sign_in_at: Option<i64>,
+        is_service: bool,
+        not_before: Option<i64>,
+        not_after: Option<i64>,
+        uid_number: Option<i64>,
+        gid_number: Option<i64>,
         password_changed_at: Option<i64>,
         totp_created_at: Option<i64>,
+        avatar_changed_at: Option<i64>,
     }
 }
 
@@ -58,6 +71,14 @@ impl From<UserRow> for User {
                 family_name: row.family_name,
             },
             state: row.disabled_at.map_or(UserState::Active, |at| UserState::Disabled(Timestamp::from_micros(at))),
+            validity: Validity {
+                not_before: row.not_before.map(Timestamp::from_micros),
+                not_after: row.not_after.map(Timestamp::from_micros),
+            },
+            is_service: row.is_service,
+            uid_number: row.uid_number,
+            gid_number: row.gid_number,
+            has_avatar: row.avatar_changed_at.is_some(),
             generation: Generation(row.generation),
             has_totp: row.totp_created_at.is_some(),
             created_at: Timestamp::from_micros(row.created_at),
@@ -89,7 +110,7 @@ impl Store {
         Ok(row.map(User::from))
     }
 
-    /// The account with this e-mail address, in any spelling.
+    /// The account with this e-mail address, the first or a further one, in any spelling.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -111,19 +132,23 @@ impl Tx {
         Ok(row.map(User::from))
     }
 
-    /// Adds `user`. Password and factors have their own tables and are not written here.
+    /// Adds `user`. Password, factors and picture have their own tables and are not written here.
+    /// Addresses and numbers are unique over two tables each: hold [`Tx::directory_lock`].
     ///
     /// # Errors
-    /// [`Error::Conflict`] when name or address is taken.
+    /// [`Error::Conflict`] when name, address or `uidNumber` is taken.
     pub async fn user_insert(&mut self, user: &User) -> Result<(), Error> {
+        self.posix_free_for_user(user.uid_number, user.gid_number).await?;
         let disabled_at = match user.state {
             UserState::Active => None,
             UserState::Disabled(at) => Some(at.as_micros()),
         };
-        within!(self, db => sqlx::query(
+        let found = within!(self, db => sqlx::query(
             "INSERT INTO users (id, subject, username, username_folded, email, email_folded, email_verified, display_name, \
-             given_name, family_name, disabled_at, generation, created_at, modified_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             given_name, family_name, disabled_at, generation, created_at, modified_at, is_service, not_before, not_after, \
+             uid_number, gid_number) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 \
+             WHERE NOT EXISTS (SELECT 1 FROM user_address WHERE address_folded = $6)",
         )
         .bind(user.id.uuid())
         .bind(user.subject.uuid())
@@ -139,19 +164,25 @@ impl Tx {
         .bind(user.generation.0)
         .bind(user.created_at.as_micros())
         .bind(user.modified_at.as_micros())
-        .execute(db).await.map(drop))?;
-        self.note(ChangeKind::User(user.id));
-        Ok(())
+        .bind(user.is_service)
+        .bind(user.validity.not_before.map(Timestamp::as_micros))
+        .bind(user.validity.not_after.map(Timestamp::as_micros))
+        .bind(user.uid_number)
+        .bind(user.gid_number)
+        .execute(db).await.map(|done| done.rows_affected()))?;
+        if self.noted(user.id, found) { Ok(()) } else { Err(Error::Conflict(Conflict::Email)) }
     }
 
-    /// Writes names and address of `id`. False when there is no such account.
+    /// Writes names and address of `id`. False when there is no such account. An address that is
+    /// among the further ones, be it of the same account, must be taken out there first.
     ///
     /// # Errors
     /// [`Error::Conflict`] when name or address is taken.
     pub async fn user_update_profile(&mut self, id: UserId, profile: &Profile, now: Timestamp) -> Result<bool, Error> {
         let found = within!(self, db => sqlx::query(
             "UPDATE users SET username = $2, username_folded = $3, email = $4, email_folded = $5, email_verified = $6, \
-             display_name = $7, given_name = $8, family_name = $9, modified_at = $10 WHERE id = $1",
+             display_name = $7, given_name = $8, family_name = $9, modified_at = $10 \
+             WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM user_address WHERE address_folded = $5)",
         )
         .bind(id.uuid())
         .bind(profile.username.as_str())
@@ -164,6 +195,36 @@ impl Tx {
         .bind(profile.family_name.as_str())
         .bind(now.as_micros())
         .execute(db).await.map(|done| done.rows_affected()))?;
+        if found == 0 && self.user_by_id(id).await?.is_some() {
+            return Err(Error::Conflict(Conflict::Email));
+        }
+        Ok(self.noted(id, found))
+    }
+
+    /// Sets from when to when an account may be used. False when there is no such account.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn user_set_validity(&mut self, id: UserId, validity: Validity, now: Timestamp) -> Result<bool, Error> {
+        let found = within!(self, db => sqlx::query(
+            "UPDATE users SET not_before = $2, not_after = $3, modified_at = $4 WHERE id = $1",
+        )
+        .bind(id.uuid())
+        .bind(validity.not_before.map(Timestamp::as_micros))
+        .bind(validity.not_after.map(Timestamp::as_micros))
+        .bind(now.as_micros())
+        .execute(db).await.map(|done| done.rows_affected()))?;
+        Ok(self.noted(id, found))
+    }
+
+    /// Says whether an account belongs to a program. False when there is no such account.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn user_set_service(&mut self, id: UserId, is_service: bool, now: Timestamp) -> Result<bool, Error> {
+        let found = within!(self, db => sqlx::query("UPDATE users SET is_service = $2, modified_at = $3 WHERE id = $1")
+            .bind(id.uuid()).bind(is_service).bind(now.as_micros())
+            .execute(db).await.map(|done| done.rows_affected()))?;
         Ok(self.noted(id, found))
     }
 
@@ -212,6 +273,13 @@ impl Tx {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn user_delete(&mut self, id: UserId) -> Result<bool, Error> {
+        // The rows go with the account; that the groups have lost a manager must be told.
+        let managed: Vec<Uuid> = within!(self, db => sqlx::query_scalar(
+            "DELETE FROM group_manager WHERE user_id = $1 RETURNING group_id",
+        ).bind(id.uuid()).fetch_all(db).await)?;
+        for group in managed {
+            self.note(ChangeKind::Group(group.into()));
+        }
         let found = within!(self, db => sqlx::query("DELETE FROM users WHERE id = $1")
             .bind(id.uuid()).execute(db).await.map(|done| done.rows_affected()))?;
         Ok(self.noted(id, found))
