@@ -94,6 +94,9 @@ const fn conflict_words(conflict: Conflict) -> &'static str {
         Conflict::Email => "Somebody has this e-mail address already. Each person needs their own",
         Conflict::GroupName => "A group has this name already. Choose another one",
         Conflict::ClientId => "An application has this client id already. Choose another one",
+        Conflict::AttributeName => "An attribute has this name already. Choose another one",
+        Conflict::ObjectClass => "An object class has this name already. Choose another one",
+        Conflict::PosixNumber => "This number belongs to somebody else or to a group already. Choose another one",
         Conflict::Other => "This is there already",
     }
 }
@@ -125,7 +128,7 @@ impl App {
             let group = group_named(&mut tx, name).await?;
             tx.membership_insert(Membership { user: user.id, group: group.id }, ctx.now).await?;
         }
-        withdraw_link(&mut tx).await?;
+        withdraw_link(ctx, &mut tx).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "person added", user.id);
         self.directory().user(user.id).map(|user| (*user).clone()).ok_or(AdminError::NoSuchPerson)
@@ -254,7 +257,7 @@ impl App {
     pub async fn group_add(&self, ctx: &Ctx, name: &str) -> Result<Group, AdminError> {
         let name = GroupName::parse(name)?;
         let mut tx = self.admin_begin(ctx).await?;
-        let group = tx.group_insert(ctx.id(), &name, ctx.now).await?;
+        let group = tx.group_insert(ctx.id(), &name, None, ctx.now).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "group added", group.id);
         Ok(group)
@@ -330,7 +333,7 @@ impl App {
         tx.directory_lock().await?;
         for name in [ADMIN_GROUP, ostiary_model::PASSWORD_MANAGER_GROUP, ostiary_model::STRICT_READONLY_GROUP] {
             if tx.group_by_name(name).await?.is_none() {
-                tx.group_insert(ctx.id(), &GroupName::from_stored(name.to_owned()), ctx.now).await?;
+                tx.group_insert(ctx.id(), &GroupName::from_stored(name.to_owned()), None, ctx.now).await?;
             }
         }
         self.commit(ctx, tx).await
@@ -423,6 +426,11 @@ pub(crate) async fn person_insert(ctx: &Ctx, tx: &mut Tx, profile: Profile) -> R
         subject: ctx.random_id::<Subject>(),
         profile,
         state: UserState::Active,
+        validity: ostiary_model::Validity::default(),
+        is_service: false,
+        uid_number: None,
+        gid_number: None,
+        has_avatar: false,
         generation: Generation(1),
         has_totp: false,
         created_at: ctx.now,
@@ -458,8 +466,8 @@ async fn role_in(tx: &mut Tx, user: UserId) -> Result<Role, AdminError> {
 }
 
 /// The link for a first administrator ends as soon as there is one, however they came about.
-async fn withdraw_link(tx: &mut Tx) -> Result<(), AdminError> {
-    if !tx.group_active_members(ADMIN_GROUP).await?.is_empty() {
+async fn withdraw_link(ctx: &Ctx, tx: &mut Tx) -> Result<(), AdminError> {
+    if !tx.group_lasting_members(ADMIN_GROUP, ctx.now).await?.is_empty() {
         tx.invitations_withdraw(InvitationKind::FirstAdministrator).await?;
     }
     Ok(())
@@ -473,7 +481,7 @@ fn not_oneself(ctx: &Ctx, whom: UserId) -> Result<(), AdminError> {
 /// Somebody must be left who can open the panel. The command line may go without: it can make
 /// another administrator, and the next start prints a link for one.
 async fn admin_remains(ctx: &Ctx, tx: &mut Tx) -> Result<(), AdminError> {
-    if matches!(ctx.actor, Actor::CommandLine) || !tx.group_active_members(ADMIN_GROUP).await?.is_empty() {
+    if matches!(ctx.actor, Actor::CommandLine) || !tx.group_lasting_members(ADMIN_GROUP, ctx.now).await?.is_empty() {
         return Ok(());
     }
     Err(LAST_ADMINISTRATOR)

@@ -22,7 +22,7 @@ impl App {
     /// [`Trouble`].
     pub async fn first_administrator_link(&self, ctx: &Ctx) -> Result<Option<Secret>, Trouble> {
         let mut tx = self.store().begin().await?;
-        if !tx.group_active_members(ADMIN_GROUP).await?.is_empty() {
+        if !tx.group_lasting_members(ADMIN_GROUP, ctx.now).await?.is_empty() {
             tx.invitations_withdraw(KIND).await?;
             self.commit(ctx, tx).await?;
             return Ok(None);
@@ -62,7 +62,7 @@ impl App {
         let mut tx = self.store().begin().await?;
         tx.directory_lock().await?;
         let taken = tx.invitation_take(&token_hash(token.expose()), KIND, ctx.now).await?;
-        if !taken || !tx.group_active_members(ADMIN_GROUP).await?.is_empty() {
+        if !taken || !tx.group_lasting_members(ADMIN_GROUP, ctx.now).await?.is_empty() {
             return Err(AdminError::Denied);
         }
         let user = person_insert(ctx, &mut tx, profile).await?;

@@ -92,7 +92,11 @@ const fn about_conflict(conflict: Conflict) -> About {
         Conflict::Username => About::Username,
         Conflict::Email => About::Email,
         Conflict::GroupName => About::GroupName,
-        Conflict::ClientId | Conflict::Other => About::Form,
+        Conflict::ClientId
+        | Conflict::AttributeName
+        | Conflict::ObjectClass
+        | Conflict::PosixNumber
+        | Conflict::Other => About::Form,
     }
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use ldap3_proto::proto::LdapSearchRequest;
 use ostiary_model::{
     Email, Generation, GroupId, GroupName, Membership, Profile, Subject, Timestamp, User, UserId, UserState, Username,
+    Validity,
 };
 use ostiary_store::{CacheUrl, DatabaseUrl, Store};
 use ostiary_tests::{Pair, Setup, eventually, on_both_pairs};
@@ -30,7 +31,7 @@ async fn populate(house: &House) -> Result<()> {
     let mut tx = store.begin().await?;
     for number in 0..GROUPS {
         let id = GroupId::from(Uuid::from_u128((2 << 100) + number));
-        tx.group_insert(id, &GroupName::from_stored(format!("group{number:02}")), now).await?;
+        tx.group_insert(id, &GroupName::from_stored(format!("group{number:02}")), None, now).await?;
     }
     for number in 0..PEOPLE {
         let user = person(number, now);
@@ -58,6 +59,11 @@ fn person(number: u128, now: Timestamp) -> User {
             family_name: format!("Number {number}"),
         },
         state: UserState::Active,
+        validity: Validity::default(),
+        is_service: false,
+        uid_number: None,
+        gid_number: None,
+        has_avatar: false,
         generation: Generation(1),
         has_totp: false,
         created_at: now,
