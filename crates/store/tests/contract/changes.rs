@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ostiary_model::{GroupName, Membership, Span};
+use ostiary_model::{
+    AttributeName, Email, GroupEntry, GroupName, LOGIN_SHELL, Membership, Nesting, ObjectClass, SSH_PUBLIC_KEY, Span,
+    UserEntry,
+};
 use ostiary_store::{ChangeKind, Engine};
 
 use crate::{House, NOW, contract, ctx, person, stored_person};
@@ -11,6 +14,7 @@ use crate::{House, NOW, contract, ctx, person, stored_person};
 contract!(
     changes_come_in_the_order_of_commits_without_gaps,
     each_kind_of_change_is_told,
+    a_transaction_with_many_changes_tells_each_once_in_order,
     who_slept_too_long_is_told_to_load_again,
     a_snapshot_holds_everything,
     other_processes_hear_of_it,
@@ -47,20 +51,54 @@ async fn changes_come_in_the_order_of_commits_without_gaps(house: House) {
     assert_eq!(told, 8 * 6);
 }
 
+pub(crate) async fn kinds_after(house: &House, seq: i64) -> Vec<ChangeKind> {
+    house.store.directory_changes(seq).await.unwrap().unwrap().into_iter().map(|change| change.kind).collect()
+}
+
 async fn each_kind_of_change_is_told(house: House) {
     let user = stored_person(&house, "ada").await;
     let mut tx = house.store.begin().await.unwrap();
     tx.directory_lock().await.unwrap();
-    let group = tx.group_insert(ctx().id(), &GroupName::parse("g").unwrap(), NOW).await.unwrap();
+    let group = tx.group_insert(ctx().id(), &GroupName::parse("g").unwrap(), None, NOW).await.unwrap();
     let member = Membership { user: user.id, group: group.id };
     tx.membership_insert(member, NOW).await.unwrap();
-    assert_eq!(tx.commit(NOW).await.unwrap(), Some(3));
-    let kinds: Vec<ChangeKind> =
-        house.store.directory_changes(0).await.unwrap().unwrap().into_iter().map(|change| change.kind).collect();
-    assert_eq!(kinds, [ChangeKind::User(user.id), ChangeKind::Group(group.id), ChangeKind::Membership(member)]);
+    let parent = tx.group_insert(ctx().id(), &GroupName::parse("p").unwrap(), None, NOW).await.unwrap();
+    let nesting = Nesting { child: group.id, parent: parent.id };
+    tx.nesting_insert(nesting, NOW).await.unwrap();
+    let name = AttributeName::parse("staff").unwrap();
+    tx.object_class_insert(&ObjectClass { name, on_users: true, on_groups: false }).await.unwrap();
+    assert_eq!(tx.commit(NOW).await.unwrap(), Some(6));
+    assert_eq!(
+        kinds_after(&house, 0).await,
+        [
+            ChangeKind::User(user.id),
+            ChangeKind::Group(group.id),
+            ChangeKind::Membership(member),
+            ChangeKind::Group(parent.id),
+            ChangeKind::Nesting(nesting),
+            ChangeKind::Schema,
+        ]
+    );
     let mut tx = house.store.begin().await.unwrap();
     tx.password_upgrade(user.id, "a", "b").await.unwrap();
     assert_eq!(tx.commit(NOW).await.unwrap(), None, "what the directory does not show is not told");
+}
+
+async fn a_transaction_with_many_changes_tells_each_once_in_order(house: House) {
+    stored_person(&house, "before").await;
+    let mut tx = house.store.begin().await.unwrap();
+    let mut ids = Vec::new();
+    for number in 0..1207 {
+        let user = person(&ctx(), &format!("n{number}"));
+        tx.user_insert(&user).await.unwrap();
+        tx.password_set(user.id, "$phc", NOW).await.unwrap();
+        ids.push(ChangeKind::User(user.id));
+    }
+    assert_eq!(tx.commit(NOW).await.unwrap(), Some(1208));
+    let mut told = kinds_after(&house, 1).await;
+    assert_eq!(told.len(), 1000, "no more at once");
+    told.extend(kinds_after(&house, 1001).await);
+    assert_eq!(told, ids);
 }
 
 async fn who_slept_too_long_is_told_to_load_again(house: House) {
@@ -82,13 +120,35 @@ async fn who_slept_too_long_is_told_to_load_again(house: House) {
 async fn a_snapshot_holds_everything(house: House) {
     let (ada, bob) = (stored_person(&house, "ada").await, stored_person(&house, "bob").await);
     let mut tx = house.store.begin().await.unwrap();
-    let group = tx.group_insert(ctx().id(), &GroupName::parse("g").unwrap(), NOW).await.unwrap();
-    tx.membership_insert(Membership { user: bob.id, group: group.id }, NOW).await.unwrap();
+    let group = tx.group_insert(ctx().id(), &GroupName::parse("g").unwrap(), None, NOW).await.unwrap();
+    let parent = tx.group_insert(ctx().id(), &GroupName::parse("p").unwrap(), None, NOW).await.unwrap();
+    let member = Membership { user: bob.id, group: group.id };
+    tx.membership_insert(member, NOW).await.unwrap();
+    let nesting = Nesting { child: group.id, parent: parent.id };
+    tx.nesting_insert(nesting, NOW).await.unwrap();
+    tx.manager_insert(group.id, ada.id, NOW).await.unwrap();
+    let further = ["b@example.tld", "a@example.tld"].map(|address| Email::parse(address).unwrap());
+    tx.user_addresses_set(bob.id, &further, NOW).await.unwrap();
+    let keys = [b"ssh-ed25519 2".to_vec(), b"ssh-ed25519 1".to_vec()];
+    tx.user_values_set(bob.id, SSH_PUBLIC_KEY, &keys, NOW).await.unwrap();
+    tx.user_values_set(bob.id, LOGIN_SHELL, &[b"/bin/sh".to_vec()], NOW).await.unwrap();
     tx.commit(NOW).await.unwrap();
     let mut snapshot = house.store.directory_snapshot().await.unwrap();
-    snapshot.users.sort_by_key(|user| user.profile.username.to_string());
-    assert_eq!((snapshot.seq, snapshot.users), (4, vec![ada, bob.clone()]));
-    assert_eq!((snapshot.groups.len(), snapshot.memberships[0].user), (1, bob.id));
+    snapshot.users.sort_by_key(|entry| entry.user.profile.username.to_string());
+    snapshot.groups.sort_by_key(|entry| entry.group.number);
+    let values = vec![(SSH_PUBLIC_KEY, keys.to_vec()), (LOGIN_SHELL, vec![b"/bin/sh".to_vec()])];
+    let alone = UserEntry { user: ada.clone(), addresses: Vec::new(), values: Vec::new() };
+    assert_eq!(snapshot.users, [alone, UserEntry { user: bob, addresses: further.to_vec(), values }]);
+    let managed = GroupEntry { group, values: Vec::new(), managers: vec![ada.id] };
+    assert_eq!(snapshot.groups, [managed, GroupEntry { group: parent, values: Vec::new(), managers: Vec::new() }]);
+    assert_eq!((snapshot.memberships, snapshot.nestings), (vec![member], vec![nesting]));
+    assert_eq!((snapshot.seq, snapshot.schema.defs().count()), (house.store.directory_head().await.unwrap(), 3));
+    for entry in snapshot.users {
+        assert_eq!(house.store.user_entry(entry.user.id).await.unwrap(), Some(entry));
+    }
+    for entry in snapshot.groups {
+        assert_eq!(house.store.group_entry(entry.group.id).await.unwrap(), Some(entry));
+    }
 }
 
 async fn other_processes_hear_of_it(house: House) {

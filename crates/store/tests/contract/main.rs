@@ -6,22 +6,28 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "tests read their environment and start tasks of their own")]
 
+mod app_passwords;
+mod attributes;
 mod cache_away;
 mod changes;
 mod coverage;
 mod credentials;
+mod nestings;
 mod oidc;
 mod people;
+mod posix;
 mod schema;
 mod sessions;
 mod tickets;
+mod upgrade;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ostiary_model::{
-    Actor, Ctx, Email, Entropy, Generation, Profile, Subject, Timestamp, User, UserId, UserState, Username,
+    Actor, Ctx, Email, Entropy, Generation, Group, GroupName, Profile, Subject, Timestamp, User, UserId, UserState,
+    Username, Validity,
 };
 use ostiary_store::{CacheUrl, DatabaseUrl, Store};
 use sqlx::{Connection as _, PgConnection};
@@ -146,6 +152,11 @@ pub(crate) fn person(ctx: &Ctx, name: &str) -> User {
             family_name: String::new(),
         },
         state: UserState::Active,
+        validity: Validity::default(),
+        is_service: false,
+        uid_number: None,
+        gid_number: None,
+        has_avatar: false,
         generation: Generation(1),
         has_totp: false,
         created_at: NOW,
@@ -162,6 +173,14 @@ pub(crate) async fn stored_person(house: &House, name: &str) -> User {
     tx.user_insert(&user).await.unwrap();
     tx.commit(NOW).await.unwrap();
     user
+}
+
+/// A group that is stored.
+pub(crate) async fn stored_group(house: &House, name: &str) -> Group {
+    let mut tx = house.store.begin().await.unwrap();
+    let group = tx.group_insert(ctx().id(), &GroupName::parse(name).unwrap(), None, NOW).await.unwrap();
+    tx.commit(NOW).await.unwrap();
+    group
 }
 
 pub(crate) async fn reread(house: &House, id: UserId) -> User {

@@ -1,6 +1,6 @@
 //! Accounts, groups, memberships.
 
-use ostiary_model::{Email, Folded, Generation, GroupName, Membership, Span, UserState, Username};
+use ostiary_model::{Email, Folded, Generation, GroupName, Membership, Span, User, UserState, Username, Validity};
 use ostiary_store::{Conflict, Error};
 
 use crate::{House, NOW, contract, ctx, person, reread, stored_person};
@@ -15,7 +15,8 @@ contract!(
     groups_count_up_and_never_reuse_a_number,
     groups_are_unique_renamed_and_deleted,
     memberships_come_and_go_once,
-    active_members_leave_out_the_closed,
+    what_an_account_may_do_is_kept_with_it,
+    lasting_members_are_open_and_have_no_end,
     what_is_not_committed_never_was,
 );
 
@@ -86,7 +87,7 @@ async fn closing_and_opening_raise_the_generation_once(house: House) {
 async fn everything_of_an_account_goes_with_it(house: House) {
     let user = stored_person(&house, "ada").await;
     let mut tx = house.store.begin().await.unwrap();
-    let group = tx.group_insert(ctx().id(), &GroupName::parse("Editors").unwrap(), NOW).await.unwrap();
+    let group = tx.group_insert(ctx().id(), &GroupName::parse("Editors").unwrap(), None, NOW).await.unwrap();
     let member = Membership { user: user.id, group: group.id };
     tx.membership_insert(member, NOW).await.unwrap();
     tx.password_set(user.id, "$phc", NOW).await.unwrap();
@@ -113,10 +114,10 @@ async fn a_sign_in_is_noted(house: House) {
 async fn groups_count_up_and_never_reuse_a_number(house: House) {
     let name = |text: &str| GroupName::parse(text).unwrap();
     let mut tx = house.store.begin().await.unwrap();
-    let first = tx.group_insert(ctx().id(), &name("one"), NOW).await.unwrap();
-    let second = tx.group_insert(ctx().id(), &name("two"), NOW).await.unwrap();
+    let first = tx.group_insert(ctx().id(), &name("one"), None, NOW).await.unwrap();
+    let second = tx.group_insert(ctx().id(), &name("two"), None, NOW).await.unwrap();
     tx.group_delete(second.id).await.unwrap();
-    let third = tx.group_insert(ctx().id(), &name("three"), NOW).await.unwrap();
+    let third = tx.group_insert(ctx().id(), &name("three"), None, NOW).await.unwrap();
     tx.commit(NOW).await.unwrap();
     assert_eq!((first.number, second.number, third.number), (1, 2, 3));
 }
@@ -124,13 +125,13 @@ async fn groups_count_up_and_never_reuse_a_number(house: House) {
 async fn groups_are_unique_renamed_and_deleted(house: House) {
     let name = |text: &str| GroupName::parse(text).unwrap();
     let mut tx = house.store.begin().await.unwrap();
-    let group = tx.group_insert(ctx().id(), &name("Küche"), NOW).await.unwrap();
+    let group = tx.group_insert(ctx().id(), &name("Küche"), None, NOW).await.unwrap();
     assert_eq!(tx.group_by_name("küche").await.unwrap().as_ref(), Some(&group));
     assert_eq!(tx.group_by_id(group.id).await.unwrap().as_ref(), Some(&group));
     assert!(tx.group_by_name("Küche").await.unwrap().is_none(), "names are looked up folded");
     tx.commit(NOW).await.unwrap();
     let mut tx = house.store.begin().await.unwrap();
-    let twin = tx.group_insert(ctx().id(), &name("KÜCHE"), NOW).await;
+    let twin = tx.group_insert(ctx().id(), &name("KÜCHE"), None, NOW).await;
     assert!(matches!(twin, Err(Error::Conflict(Conflict::GroupName))));
     drop(tx);
     let mut tx = house.store.begin().await.unwrap();
@@ -148,8 +149,8 @@ async fn groups_are_unique_renamed_and_deleted(house: House) {
 async fn memberships_come_and_go_once(house: House) {
     let user = stored_person(&house, "ada").await;
     let mut tx = house.store.begin().await.unwrap();
-    let b = tx.group_insert(ctx().id(), &GroupName::parse("b").unwrap(), NOW).await.unwrap();
-    let a = tx.group_insert(ctx().id(), &GroupName::parse("A").unwrap(), NOW).await.unwrap();
+    let b = tx.group_insert(ctx().id(), &GroupName::parse("b").unwrap(), None, NOW).await.unwrap();
+    let a = tx.group_insert(ctx().id(), &GroupName::parse("A").unwrap(), None, NOW).await.unwrap();
     for group in [&b, &a] {
         let member = Membership { user: user.id, group: group.id };
         assert!(tx.membership_insert(member, NOW).await.unwrap());
@@ -167,16 +168,58 @@ async fn memberships_come_and_go_once(house: House) {
     assert!(matches!(tx.membership_insert(orphan, NOW).await, Err(Error::Orphan)));
 }
 
-async fn active_members_leave_out_the_closed(house: House) {
-    let (ada, bob) = (stored_person(&house, "ada").await, stored_person(&house, "bob").await);
+async fn what_an_account_may_do_is_kept_with_it(house: House) {
+    let mut user = person(&ctx(), "ada");
+    user.is_service = true;
+    user.validity = Validity { not_before: Some(NOW), not_after: Some(NOW + Span::from_days(1)) };
+    (user.uid_number, user.gid_number) = (Some(1000), Some(100));
     let mut tx = house.store.begin().await.unwrap();
-    let group = tx.group_insert(ctx().id(), &GroupName::parse("Crew").unwrap(), NOW).await.unwrap();
-    for user in [ada.id, bob.id] {
-        tx.membership_insert(Membership { user, group: group.id }, NOW).await.unwrap();
+    tx.user_insert(&user).await.unwrap();
+    tx.commit(NOW).await.unwrap();
+    assert_eq!(reread(&house, user.id).await, user);
+    let later = NOW + Span::from_secs(9);
+    let mut tx = house.store.begin().await.unwrap();
+    assert!(tx.user_set_service(user.id, false, later).await.unwrap());
+    assert!(!tx.user_set_service(ctx().id(), false, later).await.unwrap());
+    assert_eq!(tx.commit(NOW).await.unwrap(), Some(2));
+    let mut tx = house.store.begin().await.unwrap();
+    let validity = Validity { not_before: None, not_after: Some(later) };
+    assert!(tx.user_set_validity(user.id, validity, later).await.unwrap());
+    assert!(!tx.user_set_validity(ctx().id(), validity, later).await.unwrap());
+    assert_eq!(tx.commit(NOW).await.unwrap(), Some(3));
+    let now = reread(&house, user.id).await;
+    assert_eq!((now.is_service, now.validity, now.modified_at), (false, validity, later));
+    assert!(!now.is_open(later));
+}
+
+async fn lasting_members_are_open_and_have_no_end(house: House) {
+    let mut tx = house.store.begin().await.unwrap();
+    let group = tx.group_insert(ctx().id(), &GroupName::parse("Crew").unwrap(), None, NOW).await.unwrap();
+    let day = Span::from_days(1);
+    let mut ids = Vec::new();
+    for (name, not_before, not_after) in [
+        ("ada", None, None),
+        ("begun", Some(NOW), None),
+        ("closed", None, None),
+        ("ends", None, Some(NOW + day)),
+        ("waits", Some(NOW + day), None),
+        ("stranger", None, None),
+    ] {
+        let user = User { validity: Validity { not_before, not_after }, ..person(&ctx(), name) };
+        tx.user_insert(&user).await.unwrap();
+        if name != "stranger" {
+            tx.membership_insert(Membership { user: user.id, group: group.id }, NOW).await.unwrap();
+        }
+        ids.push(user.id);
     }
-    tx.user_set_disabled(bob.id, true, NOW).await.unwrap();
-    assert_eq!(tx.group_active_members("crew").await.unwrap(), [ada.id]);
-    assert!(tx.group_active_members("nobody").await.unwrap().is_empty());
+    tx.user_set_disabled(ids[2], true, NOW).await.unwrap();
+    let mut lasting = vec![ids[0], ids[1]];
+    lasting.sort();
+    assert_eq!(tx.group_lasting_members("crew", NOW).await.unwrap(), lasting);
+    lasting.push(ids[4]);
+    lasting.sort();
+    assert_eq!(tx.group_lasting_members("crew", NOW + day).await.unwrap(), lasting);
+    assert!(tx.group_lasting_members("nobody", NOW).await.unwrap().is_empty());
 }
 
 async fn what_is_not_committed_never_was(house: House) {

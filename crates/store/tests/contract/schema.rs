@@ -67,21 +67,24 @@ fn every_file_is_a_migration_and_the_other_way_round() {
 
 /// What is compared of a column: its type in PostgreSQL's words, and whether it may be empty.
 type Columns = BTreeMap<(String, String), (String, bool)>;
-/// Unique keys, primary ones too: table and its columns.
-type Keys = BTreeSet<(String, Vec<String>)>;
+/// Primary keys and indexes: table, its columns, and whether they are unique.
+type Keys = BTreeSet<(String, Vec<String>, bool)>;
+/// Columns that refer to others: table and column, table and column referred to, what a deletion does.
+type Links = BTreeSet<[String; 5]>;
 
 #[tokio::test]
 async fn the_two_schemas_are_the_same() {
     let servers = House::new(Pair::Servers).await;
     let embedded = House::new(Pair::Embedded).await;
-    let (pg_columns, pg_keys) = postgres_schema(&servers.url).await;
-    let (lite_columns, lite_keys) = sqlite_schema(&embedded.url).await;
-    assert!(pg_columns.len() > 50);
+    let (pg_columns, pg_keys, pg_links) = postgres_schema(&servers.url).await;
+    let (lite_columns, lite_keys, lite_links) = sqlite_schema(&embedded.url).await;
+    assert!(pg_columns.len() > 50 && pg_links.len() > 20);
     assert_eq!(pg_columns, lite_columns);
     assert_eq!(pg_keys, lite_keys);
+    assert_eq!(pg_links, lite_links);
 }
 
-async fn postgres_schema(url: &str) -> (Columns, Keys) {
+async fn postgres_schema(url: &str) -> (Columns, Keys, Links) {
     let pool = PgPool::connect(url).await.unwrap();
     let columns: Vec<(String, String, String, String)> = sqlx::query_as(
         "SELECT table_name::text, column_name::text, data_type::text, is_nullable::text \
@@ -94,20 +97,33 @@ async fn postgres_schema(url: &str) -> (Columns, Keys) {
         .into_iter()
         .map(|(table, column, kind, nullable)| ((table, column), (common_type(&kind), nullable == "YES")))
         .collect();
-    let keys: Vec<(String, String)> = sqlx::query_as(
-        "SELECT c.conrelid::regclass::text, string_agg(a.attname, ',' ORDER BY k.place) \
-         FROM pg_constraint c CROSS JOIN LATERAL unnest(c.conkey) WITH ORDINALITY AS k (number, place) \
-         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number \
-         WHERE c.contype IN ('p', 'u') AND c.connamespace = 'public'::regnamespace GROUP BY c.oid, c.conrelid",
+    let keys: Vec<(String, String, bool)> = sqlx::query_as(
+        "SELECT i.indrelid::regclass::text, string_agg(a.attname, ',' ORDER BY k.place), i.indisunique \
+         FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (number, place) \
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number JOIN pg_class c ON c.oid = i.indrelid \
+         WHERE c.relnamespace = 'public'::regnamespace GROUP BY i.indexrelid, i.indrelid, i.indisunique",
     )
     .fetch_all(&pool)
     .await
     .unwrap();
-    let keys = keys.into_iter().map(|(table, columns)| (table, split(&columns))).collect();
-    (columns, keys)
+    let links: Vec<(String, String, String, String, String)> = sqlx::query_as(
+        "SELECT c.conrelid::regclass::text, a.attname::text, c.confrelid::regclass::text, f.attname::text, \
+         CASE c.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' ELSE 'NO ACTION' END FROM pg_constraint c \
+         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] \
+         JOIN pg_attribute f ON f.attrelid = c.confrelid AND f.attnum = c.confkey[1] \
+         WHERE c.contype = 'f' AND c.connamespace = 'public'::regnamespace",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    (
+        columns,
+        keys.into_iter().map(|(table, columns, unique)| (table, split(&columns), unique)).collect(),
+        links_of(links),
+    )
 }
 
-async fn sqlite_schema(url: &str) -> (Columns, Keys) {
+async fn sqlite_schema(url: &str) -> (Columns, Keys, Links) {
     let pool = SqlitePool::connect(url).await.unwrap();
     let rows: Vec<(String, String, String, i64, i64)> = sqlx::query_as(
         "SELECT m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c \
@@ -116,30 +132,35 @@ async fn sqlite_schema(url: &str) -> (Columns, Keys) {
     .fetch_all(&pool)
     .await
     .unwrap();
-    let mut keys: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
-    let mut columns = Columns::new();
-    for (table, column, kind, not_null, primary) in rows {
-        columns.insert((table.clone(), column.clone()), (common_type(&kind), not_null == 0 && primary == 0));
-        if primary > 0 {
-            keys.entry(table).or_default().push((primary, column));
-        }
-    }
-    let mut keys: Keys = keys
+    let columns = rows
         .into_iter()
-        .map(|(table, mut columns)| {
-            columns.sort();
-            (table, columns.into_iter().map(|(_, column)| column).collect())
+        .map(|(table, column, kind, not_null, primary)| {
+            ((table, column), (common_type(&kind), not_null == 0 && primary == 0))
         })
         .collect();
-    let unique: Vec<(String, String)> = sqlx::query_as(
-        "SELECT m.name, (SELECT group_concat(name, ',') FROM (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno)) \
-         FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table' AND i.\"unique\" = 1 AND i.origin = 'u'",
+    let keys: Vec<(String, String, bool)> = sqlx::query_as(
+        "SELECT m.name, (SELECT group_concat(name, ',') FROM (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno)), \
+         i.\"unique\" FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table'",
     )
     .fetch_all(&pool)
     .await
     .unwrap();
-    keys.extend(unique.into_iter().map(|(table, columns)| (table, split(&columns))));
-    (columns, keys)
+    let links: Vec<(String, String, String, String, String)> = sqlx::query_as(
+        "SELECT m.name, f.\"from\", f.\"table\", f.\"to\", f.on_delete \
+         FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    (
+        columns,
+        keys.into_iter().map(|(table, columns, unique)| (table, split(&columns), unique)).collect(),
+        links_of(links),
+    )
+}
+
+fn links_of(rows: Vec<(String, String, String, String, String)>) -> Links {
+    rows.into_iter().map(|(table, column, to, key, deletion)| [table, column, to, key, deletion]).collect()
 }
 
 fn common_type(name: &str) -> String {
