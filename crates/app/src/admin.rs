@@ -365,7 +365,7 @@ impl App {
                         .bound(session.user, session.generation)
                         .is_some_and(|(user, role)| may(user.id, role, action).is_ok())
             }
-            Actor::Anonymous | Actor::Bound(_) => false,
+            Actor::Anonymous | Actor::Bound { .. } => false,
         };
         if allowed { Ok(()) } else { Err(AdminError::Denied) }
     }
@@ -410,7 +410,7 @@ impl App {
     pub(crate) fn audit(&self, ctx: &Ctx, what: &'static str, whom: impl std::fmt::Display) {
         let actor = match &ctx.actor {
             Actor::Person(session) => session.user.to_string(),
-            Actor::Bound(user) => user.to_string(),
+            Actor::Bound { user, .. } => user.to_string(),
             Actor::CommandLine => "command line".to_owned(),
             Actor::Server => "server".to_owned(),
             Actor::Anonymous => "nobody".to_owned(),

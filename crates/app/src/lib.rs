@@ -50,7 +50,7 @@ pub use mail::{InvalidMail, MailRoute, MailSettings};
 pub use ostiary_store::Conflict;
 pub use people::WeakPassword;
 pub use seal::{MasterKey, MasterKeyError};
-pub use settings::{LockoutSettings, PasswordPolicy, SessionSettings, Settings, Site, TokenSettings};
+pub use settings::{LockoutSettings, PasswordPolicy, PosixSettings, SessionSettings, Settings, Site, TokenSettings};
 pub use sign_in::{BindName, Bound, SignInError, SignedIn};
 
 use hasher::Hasher;
@@ -103,7 +103,8 @@ impl App {
             keys: KeyRing::open(&ctx, &store, &vault).await?,
             vault,
             mailer: Mailer::new(&settings.mail, &settings.site.org_name)?,
-            directory: Directory::load(&store, &Dn::parse_base(&settings.base_dn)?).await?,
+            directory: Directory::load(&store, &Dn::parse_base(&settings.base_dn)?, settings.posix.defaults.clone())
+                .await?,
             turns: Turns::default(),
             hasher,
             store,

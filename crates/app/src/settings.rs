@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ostiary_model::{Network, Span};
 use url::Url;
 
+use crate::directory::PosixDefaults;
 use crate::hasher::HashParameters;
 use crate::mail::MailSettings;
 
@@ -28,6 +29,28 @@ pub struct Settings {
     pub tokens: TokenSettings,
     /// How mail leaves.
     pub mail: MailSettings,
+    /// What people and groups are in POSIX systems.
+    pub posix: PosixSettings,
+}
+
+/// What people and groups are in POSIX systems (RFC 2307).
+#[derive(Debug, Clone)]
+pub struct PosixSettings {
+    /// The first number that is given to people and groups.
+    pub first: i64,
+    /// The last one.
+    pub last: i64,
+    /// Shell and home folder of those who have nothing of their own.
+    pub defaults: PosixDefaults,
+}
+
+impl Default for PosixSettings {
+    /// Above the numbers that systems give to local accounts, below those that systemd gives to
+    /// containers (from 524288 on).
+    fn default() -> Self {
+        let defaults = PosixDefaults { shell: "/bin/bash".to_owned(), home: "/home/{username}".to_owned() };
+        Self { first: 200_000, last: 524_287, defaults }
+    }
 }
 
 /// Names and addresses.

@@ -1,7 +1,7 @@
 //! From the filter on the wire to the one that is evaluated.
 
 use ldap3_proto::proto::{LdapFilter, LdapMatchingRuleAssertion};
-use ostiary_model::{Filter, MAX_DEPTH, MAX_TERMS};
+use ostiary_model::{Filter, MAX_DEPTH, MAX_TERMS, Schema};
 use thiserror::Error;
 
 /// Deeper or of more terms than is evaluated.
@@ -10,42 +10,40 @@ use thiserror::Error;
 pub(crate) struct TooComplex;
 
 /// Translates `filter`. Terms that cannot be decided become [`Filter::Undefined`].
-pub(crate) fn translate(filter: LdapFilter) -> Result<Filter, TooComplex> {
+pub(crate) fn translate(schema: &Schema, filter: LdapFilter) -> Result<Filter, TooComplex> {
     let mut left = MAX_TERMS;
-    term(filter, MAX_DEPTH, &mut left)
+    term(schema, filter, MAX_DEPTH, &mut left)
 }
 
-fn term(filter: LdapFilter, depth: usize, left: &mut usize) -> Result<Filter, TooComplex> {
+fn term(schema: &Schema, filter: LdapFilter, depth: usize, left: &mut usize) -> Result<Filter, TooComplex> {
     let depth = depth.checked_sub(1).ok_or(TooComplex)?;
     *left = left.checked_sub(1).ok_or(TooComplex)?;
-    let mut terms =
-        |list: Vec<LdapFilter>| list.into_iter().map(|inner| term(inner, depth, left)).collect::<Result<Vec<_>, _>>();
+    let mut terms = |list: Vec<LdapFilter>| {
+        list.into_iter().map(|inner| term(schema, inner, depth, left)).collect::<Result<Vec<_>, _>>()
+    };
     Ok(match filter {
         LdapFilter::And(list) => Filter::And(terms(list)?),
         LdapFilter::Or(list) => Filter::Or(terms(list)?),
-        LdapFilter::Not(inner) => Filter::Not(Box::new(term(*inner, depth, left)?)),
-        LdapFilter::Present(attribute) => Filter::present(&attribute),
+        LdapFilter::Not(inner) => Filter::Not(Box::new(term(schema, *inner, depth, left)?)),
+        LdapFilter::Present(attribute) => Filter::present(schema, &attribute),
         LdapFilter::Equality(attribute, value) | LdapFilter::Approx(attribute, value) => {
-            Filter::equal(&attribute, &value)
+            Filter::equal(schema, &attribute, &value)
         }
-        LdapFilter::GreaterOrEqual(attribute, value) => Filter::at_least(&attribute, &value),
-        LdapFilter::LessOrEqual(attribute, value) => Filter::at_most(&attribute, &value),
+        LdapFilter::GreaterOrEqual(attribute, value) => Filter::at_least(schema, &attribute, &value),
+        LdapFilter::LessOrEqual(attribute, value) => Filter::at_most(schema, &attribute, &value),
         LdapFilter::Substring(attribute, parts) => {
             let any: Vec<_> = parts.any.iter().map(String::as_str).collect();
-            Filter::parts(&attribute, parts.initial.as_deref(), &any, parts.final_.as_deref())
+            Filter::parts(schema, &attribute, parts.initial.as_deref(), &any, parts.final_.as_deref())
         }
-        LdapFilter::Extensible(rule) => extensible(&rule),
+        LdapFilter::Extensible(rule) => extensible(schema, &rule),
     })
 }
 
-/// Attributes in the name of an entry (`dnAttributes`) are not looked at by any rule here.
-fn extensible(assertion: &LdapMatchingRuleAssertion) -> Filter {
-    match &assertion.type_ {
-        Some(attribute) if !assertion.dn_attributes => {
-            Filter::extensible(attribute, assertion.matching_rule.as_deref(), &assertion.match_value)
-        }
-        _ => Filter::Undefined,
-    }
+/// A rule without an attribute is asked of no attribute here.
+fn extensible(schema: &Schema, assertion: &LdapMatchingRuleAssertion) -> Filter {
+    let Some(attribute) = &assertion.type_ else { return Filter::Undefined };
+    let make = if assertion.dn_attributes { Filter::with_name } else { Filter::extensible };
+    make(schema, attribute, assertion.matching_rule.as_deref(), &assertion.match_value)
 }
 
 #[cfg(test)]
@@ -56,6 +54,7 @@ mod tests {
 
     #[test]
     fn a_filter_on_the_wire_and_its_text_mean_the_same() {
+        let schema = Schema::default();
         for text in [
             "(&(|(uid=ada)(mail=ada))(objectClass=person))",
             "(&(member=ada)(objectClass=groupOfUniqueNames))",
@@ -71,15 +70,18 @@ mod tests {
             "(uid=*)",
         ] {
             let wire = parse_ldap_filter_str(text).unwrap();
-            assert_eq!(translate(wire), Ok(Filter::parse(text).unwrap()), "{text}");
+            assert_eq!(translate(&schema, wire), Ok(Filter::parse(text, &schema).unwrap()), "{text}");
         }
     }
 
     #[test]
     fn limits_hold() {
         let nested = |depth| (1..depth).fold(LdapFilter::And(Vec::new()), |inner, _| LdapFilter::Not(Box::new(inner)));
-        assert!(translate(nested(MAX_DEPTH)).is_ok());
-        assert_eq!(translate(nested(MAX_DEPTH + 1)), Err(TooComplex));
-        assert_eq!(translate(LdapFilter::Or(vec![LdapFilter::And(Vec::new()); MAX_TERMS])), Err(TooComplex));
+        assert!(translate(&Schema::default(), nested(MAX_DEPTH)).is_ok());
+        assert_eq!(translate(&Schema::default(), nested(MAX_DEPTH + 1)), Err(TooComplex));
+        assert_eq!(
+            translate(&Schema::default(), LdapFilter::Or(vec![LdapFilter::And(Vec::new()); MAX_TERMS])),
+            Err(TooComplex)
+        );
     }
 }

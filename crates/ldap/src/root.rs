@@ -2,7 +2,7 @@
 //! 4512 section 5.1), and the schema (section 4.2). Both may be read without a bind.
 
 use ldap3_proto::proto::LdapSearchResultEntry;
-use ostiary_model::{Attribute, Entry, Filter, Reference, Truth, Value};
+use ostiary_model::{Attribute, Entry, Filter, Folded, Reference, Truth, Value};
 
 use crate::controls::{MANAGE_DSA_IT, PAGED_RESULTS};
 use crate::entry::{Attributes, Wanted};
@@ -88,6 +88,14 @@ impl Fixed {
 }
 
 impl Entry for Fixed {
+    fn reaches(&self, _: Attribute, _: &Reference) -> bool {
+        false
+    }
+
+    fn is_named(&self, _: Attribute, _: &Folded) -> bool {
+        false
+    }
+
     fn any(&self, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
         match attribute {
             Attribute::ObjectClass => self.classes.iter().any(|name| matches(Value::Class(name))),

@@ -14,6 +14,8 @@ const SYNTAX_OID: &str = "1.3.6.1.4.1.1466.115.121.1.38";
 const SYNTAX_DN: &str = "1.3.6.1.4.1.1466.115.121.1.12";
 const SYNTAX_UUID: &str = "1.3.6.1.1.16.1";
 const SYNTAX_TIME: &str = "1.3.6.1.4.1.1466.115.121.1.24";
+const SYNTAX_BOOLEAN: &str = "1.3.6.1.4.1.1466.115.121.1.7";
+const SYNTAX_JPEG: &str = "1.3.6.1.4.1.1466.115.121.1.28";
 const SYNTAX_INTEGER: &str = "1.3.6.1.4.1.1466.115.121.1.27";
 
 /// Attributes of the root and of the schema itself (RFC 4512 sections 4.2 and 5.1).
@@ -37,7 +39,9 @@ const CLASSES: &[(&str, &str)] = &[
     ("person", "SUP top STRUCTURAL MUST cn MAY sn"),
     ("organizationalPerson", "SUP person STRUCTURAL MAY ou"),
     ("inetOrgPerson", "SUP organizationalPerson STRUCTURAL MAY ( displayName $ givenName $ mail $ o $ uid )"),
-    ("posixAccount", "SUP top AUXILIARY MUST ( cn $ uid )"),
+    ("posixAccount", "SUP top AUXILIARY MUST ( cn $ uid $ uidNumber $ gidNumber ) MAY ( homeDirectory $ loginShell )"),
+    ("posixGroup", "SUP top AUXILIARY MUST ( cn $ gidNumber ) MAY memberUid"),
+    ("ldapPublicKey", "SUP top AUXILIARY MAY ( sshPublicKey $ uid )"),
     ("mailAccount", "SUP top AUXILIARY MUST mail"),
     ("groupOfNames", "SUP top STRUCTURAL MUST cn MAY ( member $ o $ ou )"),
     ("groupOfUniqueNames", "SUP top STRUCTURAL MUST cn MAY ( uniqueMember $ o $ ou )"),
@@ -59,6 +63,9 @@ const MATCHING_RULES: &[(&str, &str, &str)] = &[
     ("2.5.13.3", "caseIgnoreOrderingMatch", SYNTAX_TEXT),
     ("2.5.13.4", "caseIgnoreSubstringsMatch", "1.3.6.1.4.1.1466.115.121.1.58"),
     ("2.5.13.5", "caseExactMatch", SYNTAX_TEXT),
+    ("2.5.13.6", "caseExactOrderingMatch", SYNTAX_TEXT),
+    ("2.5.13.7", "caseExactSubstringsMatch", "1.3.6.1.4.1.1466.115.121.1.58"),
+    ("2.5.13.13", "booleanMatch", SYNTAX_BOOLEAN),
     ("2.5.13.14", "integerMatch", SYNTAX_INTEGER),
     ("2.5.13.15", "integerOrderingMatch", SYNTAX_INTEGER),
     ("2.5.13.27", "generalizedTimeMatch", SYNTAX_TIME),
@@ -77,6 +84,8 @@ const SYNTAXES: &[(&str, &str)] = &[
     (SYNTAX_UUID, "UUID"),
     (SYNTAX_TIME, "Generalized Time"),
     (SYNTAX_INTEGER, "INTEGER"),
+    (SYNTAX_BOOLEAN, "Boolean"),
+    (SYNTAX_JPEG, "JPEG"),
     ("1.3.6.1.4.1.1466.115.121.1.58", "Substring Assertion"),
     ("1.3.6.1.4.1.1466.115.121.1.3", "Attribute Type Description"),
     ("1.3.6.1.4.1.1466.115.121.1.30", "Matching Rule Description"),
@@ -95,6 +104,11 @@ fn attribute_type(attribute: Attribute) -> String {
         Rule::Text => {
             ("EQUALITY caseIgnoreMatch ORDERING caseIgnoreOrderingMatch SUBSTR caseIgnoreSubstringsMatch", SYNTAX_TEXT)
         }
+        Rule::Exact => {
+            ("EQUALITY caseExactMatch ORDERING caseExactOrderingMatch SUBSTR caseExactSubstringsMatch", SYNTAX_TEXT)
+        }
+        Rule::Boolean => ("EQUALITY booleanMatch", SYNTAX_BOOLEAN),
+        Rule::Picture => ("", SYNTAX_JPEG),
         Rule::ObjectClass => ("EQUALITY objectIdentifierMatch", SYNTAX_OID),
         Rule::Dn => ("EQUALITY distinguishedNameMatch", SYNTAX_DN),
         Rule::Uuid => ("EQUALITY UUIDMatch ORDERING UUIDOrderingMatch", SYNTAX_UUID),

@@ -13,7 +13,7 @@ use ldap3_proto::proto::{
 };
 use ostiary_app::directory::{NoSuchObject, Query, Reader, Scope};
 use ostiary_app::{App, BindName, SignInError, Trouble};
-use ostiary_model::{Actor, Attribute, Dn, Filter, Generation, Secret, Truth, UserId};
+use ostiary_model::{Actor, Dn, Filter, Generation, Secret, Truth, UserId};
 
 use crate::channel::Channel;
 use crate::controls::{PageRequest, is_unknown, page_answer, page_request};
@@ -101,7 +101,7 @@ impl Session {
     pub(crate) fn reader(&self) -> Result<Option<Reader>, Outdated> {
         let Some(identity) = self.identity else { return Ok(None) };
         let (user, role) = self.app.bound(identity.user, identity.generation).ok_or(Outdated)?;
-        Ok(Some(Reader { user: user.id, role }))
+        Ok(Some(Reader { user: user.id, role, now: self.app.ctx(Actor::Anonymous).now }))
     }
 
     /// Answers one request.
@@ -186,7 +186,7 @@ impl Session {
         else {
             return Err(result(LdapResultCode::ProtocolError, "a limit is negative"));
         };
-        let filter = translate(request.filter)
+        let filter = translate(&self.app.directory().schema(), request.filter)
             .map_err(|error| result(LdapResultCode::AdminLimitExceeded, &error.to_string()))?;
         let base = dn_of(&request.base)?;
         let wanted = Wanted::new(request.attrs);
@@ -249,11 +249,12 @@ impl Session {
         let dn = dn_of(&request.dn)?;
         let directory = self.app.directory();
         let target = directory.find(reader, &dn).map_err(no_such_object)?;
-        if Attribute::from_name(&request.atype).is_none() {
+        let schema = directory.schema();
+        if schema.attribute(&request.atype).is_none() {
             return Err(result(LdapResultCode::UndefinedAttributeType, ""));
         }
-        let asked = str::from_utf8(&request.val).map(|value| Filter::equal(&request.atype, value));
-        let present = Filter::present(&request.atype);
+        let asked = str::from_utf8(&request.val).map(|value| Filter::equal(&schema, &request.atype, value));
+        let present = Filter::present(&schema, &request.atype);
         let truths = directory.view(reader, target, |view| {
             (present.evaluate(view), asked.map_or(Truth::Undefined, |filter| filter.evaluate(view)))
         });

@@ -12,14 +12,14 @@ use unicode_normalization::UnicodeNormalization;
 
 /// A text prepared for comparison. Two spellings of one name have the same folded form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Folded(String);
+pub struct Folded(Box<str>);
 
 impl Folded {
     /// Prepares `text` for comparison.
     #[must_use]
     pub fn new(text: &str) -> Self {
         if text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-@".contains(&byte)) {
-            return Self(text.to_owned());
+            return Self(text.into());
         }
         Self::of_words(&text.nfkc().flat_map(char::to_lowercase).nfkc().collect::<String>())
     }
@@ -38,7 +38,7 @@ impl Folded {
             }
             folded.push_str(word);
         }
-        Self(folded)
+        Self(folded.into())
     }
 
     /// The folded text.
@@ -50,7 +50,7 @@ impl Folded {
     /// The folded text itself.
     #[must_use]
     pub fn into_string(self) -> String {
-        self.0
+        self.0.into()
     }
 }
 

@@ -203,6 +203,12 @@ impl Schema {
         format!("{ARC}.1.{number}")
     }
 
+    /// The attribute that the definition with this number describes.
+    #[must_use]
+    pub fn attribute_by_number(&self, number: u32) -> Option<Attribute> {
+        self.defs.get(&number).map(AttributeDef::attribute)
+    }
+
     /// The definition with this number.
     #[must_use]
     pub fn def(&self, number: u32) -> Option<&AttributeDef> {

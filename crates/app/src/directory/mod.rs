@@ -4,26 +4,30 @@
 //! the indexes renewed. Password hashes and other secrets never come here. Searches and the
 //! panel's lists are in the modules below; who may see what is decided by `model::may`.
 
+mod index;
 mod panel;
 mod search;
 mod state;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod values;
 mod view;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use ostiary_model::{Dn, Folded, Group, GroupId, Role, User, UserId};
+use ostiary_model::{Dn, Email, Folded, Group, GroupId, Role, Schema, User, UserId};
 use ostiary_store::{Change, ChangeKind, Error, Store};
 use tokio::sync::Mutex;
 
-use self::state::{Row, State};
+use self::state::{Row, State, Unit};
 use self::tree::Tree;
+use self::values::Values;
 
 pub use self::panel::{Found, GroupRow, Page, PeopleSort, PeopleState, SortKey};
-pub use self::search::{Cursor, NoSuchObject, Query, Scope};
+pub use self::search::{Cursor, NoSuchObject, Query, Scope, Stepped, Taken};
 pub use self::state::Target;
+pub use self::tree::PosixDefaults;
 pub use self::view::{Reader, View};
 
 /// So many changes are not followed one by one.
@@ -51,9 +55,9 @@ impl Directory {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn load(store: &Store, base: &Dn) -> Result<Self, Error> {
+    pub async fn load(store: &Store, base: &Dn, posix: PosixDefaults) -> Result<Self, Error> {
         let state = RwLock::new(State::new(store.directory_snapshot().await?));
-        Ok(Self { tree: Tree::new(base), state, following: Mutex::new(()) })
+        Ok(Self { tree: Tree::new(base, posix), state, following: Mutex::new(()) })
     }
 
     /// Applies what was committed since the last time, by this process or another. When it
@@ -67,8 +71,11 @@ impl Directory {
             let seq = self.read().seq;
             match store.directory_changes(seq).await? {
                 Some(changes) if changes.is_empty() => return Ok(()),
-                Some(changes) if changes.len() < MANY => self.apply(store, &changes).await?,
-                // Too far behind to follow, or so far that reading everything at once is quicker.
+                Some(changes) if changes.len() < MANY && !changes.iter().any(is_of_schema) => {
+                    self.apply(store, &changes).await?;
+                }
+                // Too far behind to follow, or so far that reading everything at once is quicker; or
+                // values are to be read by other rules.
                 _ => {
                     let state = State::new(store.directory_snapshot().await?);
                     tracing::info!(seq = state.seq, "directory loaded again");
@@ -84,9 +91,11 @@ impl Directory {
         let mut rows = Vec::with_capacity(changes.len());
         for change in changes {
             rows.push(match change.kind {
-                ChangeKind::User(id) => Row::User(id, store.user_by_id(id).await?),
-                ChangeKind::Group(id) => Row::Group(id, store.group_by_id(id).await?),
+                ChangeKind::User(id) => Row::User(id, store.user_entry(id).await?),
+                ChangeKind::Group(id) => Row::Group(id, store.group_entry(id).await?),
                 ChangeKind::Membership(member) => Row::Membership(member, store.membership_exists(member).await?),
+                ChangeKind::Nesting(nesting) => Row::Nesting(nesting, store.nesting_exists(nesting).await?),
+                ChangeKind::Schema => continue,
             });
         }
         self.write(|state| {
@@ -105,15 +114,44 @@ impl Directory {
     /// The account with this user name.
     #[must_use]
     pub fn user_by_name(&self, name: &Folded) -> Option<Arc<User>> {
-        let state = self.read();
-        state.person(state.person_by_name(name.as_str())?).map(|person| Arc::clone(&person.user))
+        self.read().person_by_name(name.as_str()).map(|person| Arc::clone(&person.user))
     }
 
-    /// The account with this e-mail address.
+    /// The account with this e-mail address, primary or not.
     #[must_use]
     pub fn user_by_email(&self, email: &Folded) -> Option<Arc<User>> {
-        let state = self.read();
-        state.person(state.person_by_email(email.as_str())?).map(|person| Arc::clone(&person.user))
+        self.read().person_by_email(email.as_str()).map(|person| Arc::clone(&person.user))
+    }
+
+    /// The further addresses of an account, in their order.
+    #[must_use]
+    pub fn addresses_of(&self, user: UserId) -> Vec<Email> {
+        self.read().person(user).map(|person| person.addresses.to_vec()).unwrap_or_default()
+    }
+
+    /// The values of a schema attribute that an account has itself, as LDAP writes them; none of a
+    /// picture.
+    #[must_use]
+    pub fn values_of_user(&self, user: UserId, number: u32) -> Vec<String> {
+        self.read().person(user).map(|person| texts(&person.values, number)).unwrap_or_default()
+    }
+
+    /// The same of a group.
+    #[must_use]
+    pub fn values_of_group(&self, group: GroupId, number: u32) -> Vec<String> {
+        self.read().unit(group).map(|unit| texts(&unit.values, number)).unwrap_or_default()
+    }
+
+    /// The attributes that are defined beside the built-in ones.
+    #[must_use]
+    pub fn schema(&self) -> Arc<Schema> {
+        Arc::clone(&self.read().schema)
+    }
+
+    /// What people have in POSIX systems who have nothing of their own.
+    #[must_use]
+    pub const fn posix_defaults(&self) -> &PosixDefaults {
+        &self.tree.posix
     }
 
     /// The group with this id.
@@ -125,32 +163,85 @@ impl Directory {
     /// The group with this name.
     #[must_use]
     pub fn group_by_name(&self, name: &Folded) -> Option<Arc<Group>> {
-        let state = self.read();
-        state.unit(state.unit_by_name(name.as_str())?).map(|unit| Arc::clone(&unit.group))
+        self.read().unit_by_name(name.as_str()).map(|unit| Arc::clone(&unit.group))
     }
 
-    /// The groups that an account is in, by name.
+    /// All groups that an account is in, directly or through another, by name.
     #[must_use]
     pub fn groups_of(&self, user: UserId) -> Vec<Arc<Group>> {
-        self.read().units_of(user).into_iter().map(|unit| Arc::clone(&unit.group)).collect()
+        let state = self.read();
+        let Some(person) = state.person(user) else { return Vec::new() };
+        by_name(state.groups_of(person).into_iter().filter_map(|place| state.unit_at(place)))
     }
 
-    /// The accounts in a group, by user name.
+    /// The groups that an account is in itself, by name.
+    #[must_use]
+    pub fn direct_groups_of(&self, user: UserId) -> Vec<Arc<Group>> {
+        let state = self.read();
+        by_name(state.person(user).into_iter().flat_map(|person| &person.groups).filter_map(|at| state.unit_at(*at)))
+    }
+
+    /// The accounts that are in a group themselves, by user name.
     #[must_use]
     pub fn members_of(&self, group: GroupId) -> Vec<Arc<User>> {
-        self.read().persons_in(group).into_iter().map(|person| Arc::clone(&person.user)).collect()
+        let state = self.read();
+        let members = state.unit(group).into_iter().flat_map(|unit| unit.members.iter().copied());
+        people(&state, members)
+    }
+
+    /// Everybody who is in a group, directly or through another, by user name.
+    #[must_use]
+    pub fn effective_members_of(&self, group: GroupId) -> Vec<Arc<User>> {
+        let state = self.read();
+        let places = state.unit_place(group).map(|place| state.everybody_in(place)).unwrap_or_default();
+        people(&state, places.into_iter())
+    }
+
+    /// The groups that are in a group directly, by name.
+    #[must_use]
+    pub fn subgroups_of(&self, group: GroupId) -> Vec<Arc<Group>> {
+        let state = self.read();
+        by_name(state.unit(group).into_iter().flat_map(|unit| &unit.children).filter_map(|at| state.unit_at(*at)))
+    }
+
+    /// The groups that a group is in directly, by name.
+    #[must_use]
+    pub fn parents_of(&self, group: GroupId) -> Vec<Arc<Group>> {
+        let state = self.read();
+        by_name(state.unit(group).into_iter().flat_map(|unit| &unit.parents).filter_map(|at| state.unit_at(*at)))
+    }
+
+    /// Who may change the members of a group, by user name.
+    #[must_use]
+    pub fn managers_of(&self, group: GroupId) -> Vec<Arc<User>> {
+        let state = self.read();
+        let managers = state.unit(group).into_iter().flat_map(|unit| &unit.managers);
+        let mut persons: Vec<_> = managers.filter_map(|id| state.person(*id)).collect();
+        persons.sort_by(|left, right| left.name.cmp(&right.name));
+        persons.into_iter().map(|person| Arc::clone(&person.user)).collect()
+    }
+
+    /// The groups whose members an account may change, by name.
+    #[must_use]
+    pub fn managed_by(&self, user: UserId) -> Vec<Arc<Group>> {
+        let state = self.read();
+        by_name(state.units().filter(|unit| unit.managers.contains(&user)))
     }
 
     /// The distinguished name of an account's entry (RFC 4514).
     #[must_use]
     pub fn person_dn(&self, user: &User) -> String {
-        self.tree.person(user.profile.username.as_str())
+        let mut dn = String::new();
+        self.tree.person_into(user, &mut dn);
+        dn
     }
 
     /// The distinguished name of a group's entry (RFC 4514).
     #[must_use]
     pub fn group_dn(&self, group: &Group) -> String {
-        self.tree.group(group.name.as_str())
+        let mut dn = String::new();
+        self.tree.group_into(group, &mut dn);
+        dn
     }
 
     /// What an account may do, by the groups that it is in.
@@ -174,4 +265,26 @@ impl Directory {
     fn write(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+const fn is_of_schema(change: &Change) -> bool {
+    matches!(change.kind, ChangeKind::Schema)
+}
+
+fn texts(values: &Values, number: u32) -> Vec<String> {
+    let mut texts = Vec::new();
+    values.of(number).iter().for_each(|value| value.write(&mut |text| texts.push(text.to_owned())));
+    texts
+}
+
+fn by_name<'a>(units: impl Iterator<Item = &'a Unit>) -> Vec<Arc<Group>> {
+    let mut units: Vec<_> = units.collect();
+    units.sort_by(|left, right| left.name.cmp(&right.name));
+    units.into_iter().map(|unit| Arc::clone(&unit.group)).collect()
+}
+
+fn people(state: &State, places: impl Iterator<Item = u32>) -> Vec<Arc<User>> {
+    let mut persons: Vec<_> = places.filter_map(|place| state.person_at(place)).collect();
+    persons.sort_by(|left, right| left.name.cmp(&right.name));
+    persons.into_iter().map(|person| Arc::clone(&person.user)).collect()
 }

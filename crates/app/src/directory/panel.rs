@@ -6,10 +6,10 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use ostiary_model::{Filter, Folded, Group, InvalidFilter, Truth, User};
+use ostiary_model::{Filter, Folded, Group, InvalidFilter, Schema, Timestamp, Truth, User};
 
 use super::Directory;
-use super::state::{Person, State, Target, Unit};
+use super::state::{Person, State, Unit};
 use super::view::{Reader, View};
 
 /// Which people.
@@ -73,7 +73,7 @@ pub struct Found<T> {
 pub struct GroupRow {
     /// The group.
     pub group: Arc<Group>,
-    /// How many people are in it.
+    /// How many people are in it themselves.
     pub members: usize,
 }
 
@@ -86,18 +86,17 @@ enum Search {
 }
 
 impl Search {
-    fn read(text: &str) -> Result<Self, InvalidFilter> {
+    fn read(text: &str, schema: &Schema) -> Result<Self, InvalidFilter> {
         if text.trim_start().starts_with('(') {
-            return Filter::parse(text).map(Self::Filter);
+            return Filter::parse(text, schema).map(Self::Filter);
         }
         Ok(Self::Words(Folded::new(text).as_str().split_whitespace().map(str::to_owned).collect()))
     }
 
-    fn finds(&self, directory: &Directory, state: &State, target: Target, texts: &[&str]) -> bool {
+    fn finds(&self, view: Option<View<'_>>, texts: &[&str]) -> bool {
         match self {
             Self::Words(words) => words.iter().all(|word| texts.iter().any(|text| text.contains(word.as_str()))),
-            Self::Filter(filter) => View::new(state, &directory.tree, Reader::everything(), target)
-                .is_some_and(|view| filter.evaluate(&view) == Truth::True),
+            Self::Filter(filter) => view.is_some_and(|view| filter.evaluate(&view) == Truth::True),
         }
     }
 }
@@ -110,20 +109,20 @@ impl Directory {
     /// When `search` begins as a filter and is none.
     pub fn find_people(
         &self,
+        now: Timestamp,
         search: &str,
         which: PeopleState,
         sort: PeopleSort,
         page: Page,
     ) -> Result<Found<Arc<User>>, InvalidFilter> {
-        let search = Search::read(search)?;
         let state = self.read();
+        let search = Search::read(search, &state.schema)?;
+        let reader = Reader::everything(now);
         let mut found: Vec<&Person> = state
-            .by_name
-            .values()
-            .filter_map(|id| state.person(*id))
-            .filter(|person| which.holds(&person.user) && self.finds_person(&search, &state, person))
+            .persons()
+            .filter(|person| which.holds(&person.user, now) && self.finds_person(&search, &state, reader, person))
             .collect();
-        found.sort_by(|left, right| sort.order(left, right));
+        found.sort_by(|left, right| sort.order(now, left, right));
         Ok(page.cut(&found, |person| Arc::clone(&person.user)))
     }
 
@@ -131,48 +130,46 @@ impl Directory {
     ///
     /// # Errors
     /// When `search` begins as a filter and is none.
-    pub fn find_groups(&self, search: &str, page: Page) -> Result<Found<GroupRow>, InvalidFilter> {
-        let search = Search::read(search)?;
+    pub fn find_groups(&self, now: Timestamp, search: &str, page: Page) -> Result<Found<GroupRow>, InvalidFilter> {
         let state = self.read();
-        let found: Vec<&Unit> = state
-            .by_unit_name
-            .iter()
-            .filter(|(name, id)| search.finds(self, &state, Target::Group(**id), &[name.as_str()]))
-            .filter_map(|(_, id)| state.unit(*id))
-            .collect();
+        let search = Search::read(search, &state.schema)?;
+        let reader = Reader::everything(now);
+        let is_found = |unit: &&Unit| search.finds(View::unit(&state, &self.tree, reader, unit), &[unit.name.as_str()]);
+        let mut found: Vec<&Unit> = state.units().filter(is_found).collect();
+        found.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(page.cut(&found, |unit| GroupRow { group: Arc::clone(&unit.group), members: unit.members.len() }))
     }
 
-    fn finds_person(&self, search: &Search, state: &State, person: &Person) -> bool {
+    fn finds_person(&self, search: &Search, state: &State, reader: Reader, person: &Person) -> bool {
         let mut texts = vec![
             person.name.as_str(),
-            person.email.as_str(),
-            person.full_name.as_str(),
+            person.full_name_folded.as_str(),
             person.given_name.as_str(),
             person.family_name.as_str(),
         ];
-        texts.extend(person.groups.iter().filter_map(|group| Some(state.unit(*group)?.name.as_str())));
-        search.finds(self, state, Target::Person(person.user.id), &texts)
+        texts.extend(person.emails.iter().map(Folded::as_str));
+        texts.extend(person.groups.iter().filter_map(|place| Some(state.unit_at(*place)?.name.as_str())));
+        search.finds(View::person(state, &self.tree, reader, person), &texts)
     }
 }
 
 impl PeopleState {
-    const fn holds(self, user: &User) -> bool {
+    fn holds(self, user: &User, now: Timestamp) -> bool {
         match self {
             Self::Any => true,
-            Self::Active => !user.state.is_disabled(),
-            Self::Disabled => user.state.is_disabled(),
+            Self::Active => user.is_open(now),
+            Self::Disabled => !user.is_open(now),
         }
     }
 }
 
 impl PeopleSort {
-    fn order(self, left: &Person, right: &Person) -> Ordering {
-        let by_name = (&left.full_name, &left.name).cmp(&(&right.full_name, &right.name));
+    fn order(self, now: Timestamp, left: &Person, right: &Person) -> Ordering {
+        let by_name = (&left.full_name_folded, &left.name).cmp(&(&right.full_name_folded, &right.name));
         let direct = |order: Ordering| if self.descending { order.reverse() } else { order };
         match self.key {
             SortKey::Name => direct(by_name),
-            SortKey::State => direct(left.user.state.is_disabled().cmp(&right.user.state.is_disabled())).then(by_name),
+            SortKey::State => direct(right.user.is_open(now).cmp(&left.user.is_open(now))).then(by_name),
             SortKey::Seen => {
                 let seen = |person: &Person| person.user.last_sign_in_at;
                 let never = seen(left).is_none().cmp(&seen(right).is_none());

@@ -3,15 +3,15 @@
 //! A search is a [`Cursor`] that is moved a slice at a time, so that a long one neither blocks
 //! others nor gathers its result in memory, and so that pages of results can be asked for. Where
 //! the filter names values that are indexed it looks at those entries alone; where not, it walks.
-//! Results come in one order: base, branches, people by user name, groups by name.
+//! Results come in one order: base, branches, people, groups; the last two as they stand in memory.
 
-use std::ops::Bound;
 use std::vec;
 
-use ostiary_model::{Assertion, Attribute, Dn, Filter, Folded, GroupId, Truth, UserId};
+use ostiary_model::{Assertion, Attribute, Dn, Filter, Folded, GroupId, Reference, Rule, Truth, UserId};
 use thiserror::Error;
 
 use super::Directory;
+use super::index::{Place, Term};
 use super::state::{State, Target};
 use super::tree::{Found, Tree};
 use super::view::{Reader, View, refers_to};
@@ -59,17 +59,40 @@ pub struct Cursor {
     slice: usize,
 }
 
+/// What becomes of an entry that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It was taken; more are wanted.
+    GoOn,
+    /// It was taken; the next ones later.
+    Enough,
+    /// It was not taken, and is found again the next time.
+    No,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    /// There may be more.
+    More,
+    /// Everything was found.
+    Over,
+}
+
 #[derive(Debug)]
 enum Plan {
     /// These and no others can match.
     Listed(vec::IntoIter<Target>),
-    Heads(vec::IntoIter<Target>),
-    /// People after this name.
-    People(Bound<Folded>),
-    /// Groups after this name.
-    Groups(Bound<Folded>),
+    /// The base and the branches, from this one on.
+    Heads(usize),
+    /// People from this place on.
+    People(u32),
+    /// Groups from this place on.
+    Groups(u32),
     Done,
 }
+
+const HEADS: [Target; 3] = [Target::Base, Target::People, Target::Groups];
 
 /// The entries that base and scope mean.
 #[derive(Debug, Clone, Copy)]
@@ -119,27 +142,48 @@ impl Directory {
         let plan = match candidates(&state, &self.tree, reader, region, &query.filter) {
             Some(mut list) => {
                 list.retain(|entry| region.contains(*entry));
-                list.sort_by_cached_key(|entry| place(&state, *entry));
+                list.sort_unstable();
                 list.dedup();
                 Plan::Listed(list.into_iter())
             }
-            None => Plan::Heads(vec![Target::Base, Target::People, Target::Groups].into_iter()),
+            None => Plan::Heads(0),
         };
         drop(state);
         let slice = (65_536 / query.filter.size().max(1)).clamp(16, 1024);
         Ok(Cursor { query, region, plan, slice })
     }
 
-    /// The next entries that match, maybe none; `None` when the search is over. `reader` is asked
-    /// for again, since rights may have changed since the search began.
-    pub fn next(&self, reader: Reader, cursor: &mut Cursor) -> Option<Vec<Target>> {
+    /// Hands entries that match to `take` as they are found, until it has enough, or a slice has
+    /// been looked at: then others have their turn. `reader` is asked for again, since rights may
+    /// have changed since the search began.
+    pub fn step(&self, reader: Reader, cursor: &mut Cursor, take: &mut dyn FnMut(&View<'_>) -> Taken) -> Stepped {
         let state = self.read();
-        let slice = cursor.advance(&state)?;
-        let matches = |entry: &Target| {
-            View::new(&state, &self.tree, reader, *entry)
-                .is_some_and(|view| cursor.query.filter.evaluate(&view) == Truth::True)
-        };
-        Some(slice.into_iter().filter(matches).collect())
+        for _ in 0..cursor.slice {
+            let Some(found) = cursor.look(&state, &self.tree, reader) else { return Stepped::Over };
+            let Some(view) = found.filter(|view| cursor.query.filter.evaluate(view) == Truth::True) else {
+                cursor.advance();
+                continue;
+            };
+            match take(&view) {
+                Taken::GoOn => cursor.advance(),
+                Taken::Enough => {
+                    cursor.advance();
+                    return Stepped::More;
+                }
+                Taken::No => return Stepped::More,
+            }
+        }
+        Stepped::More
+    }
+
+    /// The next entries that match, maybe none; `None` when the search is over.
+    pub fn next(&self, reader: Reader, cursor: &mut Cursor) -> Option<Vec<Target>> {
+        let mut found = Vec::new();
+        let stepped = self.step(reader, cursor, &mut |view| {
+            found.push(view.target());
+            Taken::GoOn
+        });
+        (stepped == Stepped::More || !found.is_empty()).then_some(found)
     }
 
     /// The entry that `dn` names, if `reader` may see it.
@@ -199,68 +243,52 @@ impl Cursor {
         &self.query
     }
 
-    /// The next entries to look at.
-    fn advance(&mut self, state: &State) -> Option<Vec<Target>> {
-        let region = self.region;
-        let mut slice = Vec::new();
-        match &mut self.plan {
-            Plan::Done => return None,
-            Plan::Listed(rest) => {
-                slice.extend(rest.by_ref().take(self.slice));
-                if slice.is_empty() {
+    /// The entry that is looked at now, if `reader` may see it; `None` when there is none left.
+    fn look<'a>(&mut self, state: &'a State, tree: &'a Tree, reader: Reader) -> Option<Option<View<'a>>> {
+        loop {
+            return match &self.plan {
+                Plan::Done => None,
+                Plan::Listed(rest) => {
+                    let target = rest.as_slice().first()?;
+                    Some(View::new(state, tree, reader, *target))
+                }
+                Plan::Heads(at) => match HEADS.get(*at) {
+                    Some(head) if self.region.contains(*head) => Some(View::new(state, tree, reader, *head)),
+                    Some(_) => Some(None),
+                    None => {
+                        self.plan = if self.region.has_people() { Plan::People(0) } else { self.after_people() };
+                        continue;
+                    }
+                },
+                Plan::People(place) if *place < state.person_places() => {
+                    Some(state.person_at(*place).and_then(|person| View::person(state, tree, reader, person)))
+                }
+                Plan::People(_) => {
+                    self.plan = self.after_people();
+                    continue;
+                }
+                Plan::Groups(place) if *place < state.unit_places() => {
+                    Some(state.unit_at(*place).and_then(|unit| View::unit(state, tree, reader, unit)))
+                }
+                Plan::Groups(_) => {
                     self.plan = Plan::Done;
-                    return None;
+                    continue;
                 }
-            }
-            Plan::Heads(heads) => {
-                slice.extend(heads.filter(|head| region.contains(*head)));
-                self.plan = if region.has_people() { Plan::People(Bound::Unbounded) } else { after_people(region) };
-            }
-            Plan::People(from) => {
-                let range = (std::mem::replace(from, Bound::Unbounded), Bound::Unbounded);
-                let mut last = None;
-                for (name, id) in state.by_name.range(range).take(self.slice) {
-                    slice.push(Target::Person(*id));
-                    last = Some(name);
-                }
-                self.plan = match last {
-                    Some(name) if slice.len() == self.slice => Plan::People(Bound::Excluded(name.clone())),
-                    _ => after_people(region),
-                };
-            }
-            Plan::Groups(from) => {
-                let range = (std::mem::replace(from, Bound::Unbounded), Bound::Unbounded);
-                let mut last = None;
-                for (name, id) in state.by_unit_name.range(range).take(self.slice) {
-                    slice.push(Target::Group(*id));
-                    last = Some(name);
-                }
-                self.plan = match last {
-                    Some(name) if slice.len() == self.slice => Plan::Groups(Bound::Excluded(name.clone())),
-                    _ => Plan::Done,
-                };
-            }
+            };
         }
-        Some(slice)
     }
-}
 
-const fn done_or_groups(has_groups: bool) -> Plan {
-    if has_groups { Plan::Groups(Bound::Unbounded) } else { Plan::Done }
-}
+    fn after_people(&self) -> Plan {
+        if self.region.has_groups() { Plan::Groups(0) } else { Plan::Done }
+    }
 
-fn after_people(region: Region) -> Plan {
-    done_or_groups(region.has_groups())
-}
-
-/// Where an entry stands in the order of results.
-fn place(state: &State, entry: Target) -> (u8, Option<Folded>) {
-    match entry {
-        Target::Base => (0, None),
-        Target::People => (1, None),
-        Target::Groups => (2, None),
-        Target::Person(id) => (3, state.person(id).map(|person| person.name.clone())),
-        Target::Group(id) => (4, state.unit(id).map(|unit| unit.name.clone())),
+    fn advance(&mut self) {
+        match &mut self.plan {
+            Plan::Done => {}
+            Plan::Listed(rest) => drop(rest.next()),
+            Plan::Heads(at) => *at += 1,
+            Plan::People(place) | Plan::Groups(place) => *place += 1,
+        }
     }
 }
 
@@ -271,9 +299,11 @@ fn candidates(state: &State, tree: &Tree, reader: Reader, region: Region, filter
         return Some(vec![region.target]);
     }
     if !reader.sees_all() {
-        let own = state.person(reader.user).into_iter().flat_map(|person| &person.groups);
+        let own = state.person(reader.user).map(|person| state.groups_of(person)).unwrap_or_default();
+        let own = own.into_iter().filter_map(|place| state.unit_at(place));
+        let managed = state.units().filter(|unit| unit.managers.contains(&reader.user));
         let mut list = vec![Target::Base, Target::People, Target::Groups, Target::Person(reader.user)];
-        list.extend(own.map(|group| Target::Group(*group)));
+        list.extend(own.chain(managed).map(|unit| Target::Group(unit.group.id)));
         return Some(list);
     }
     indexed(state, tree, filter)
@@ -283,7 +313,7 @@ fn candidates(state: &State, tree: &Tree, reader: Reader, region: Region, filter
 fn indexed(state: &State, tree: &Tree, filter: &Filter) -> Option<Vec<Target>> {
     match filter {
         Filter::Undefined => Some(Vec::new()),
-        Filter::And(terms) => terms.iter().filter_map(|term| indexed(state, tree, term)).min_by_key(Vec::len),
+        Filter::And(terms) => shortest(state, tree, terms),
         Filter::Or(terms) => {
             // Many terms may name the same entries again and again: then a walk is shorter.
             let counts = state.counts();
@@ -297,41 +327,109 @@ fn indexed(state: &State, tree: &Tree, filter: &Filter) -> Option<Vec<Target>> {
             Some(list)
         }
         Filter::Equal(attribute, value) => by_value(state, tree, *attribute, value),
+        Filter::InChain(attribute, reference) => by_chain(state, tree, *attribute, reference),
         _ => None,
     }
 }
 
+/// The list of the term that has the shortest one. A term that names at most one entry ends the
+/// search for a shorter one.
+fn shortest(state: &State, tree: &Tree, terms: &[Filter]) -> Option<Vec<Target>> {
+    let mut best: Option<Vec<Target>> = None;
+    for term in terms {
+        let Some(list) = indexed(state, tree, term) else { continue };
+        if best.as_ref().is_none_or(|best| list.len() < best.len()) {
+            best = Some(list);
+        }
+        if best.as_ref().is_some_and(|best| best.len() <= 1) {
+            break;
+        }
+    }
+    best
+}
+
 fn by_value(state: &State, tree: &Tree, attribute: Attribute, value: &Assertion) -> Option<Vec<Target>> {
-    let person = |id: UserId| Target::Person(id);
-    let group = |id: GroupId| Target::Group(id);
-    Some(match (attribute, value) {
-        (Attribute::Uid, Assertion::Text(name)) => {
-            let persons = state.person_by_name(name.as_str()).map(person).into_iter();
-            persons.chain(state.unit_by_name(name.as_str()).map(group)).collect()
+    let term = match value {
+        Assertion::Reference(reference) => return by_reference(state, tree, attribute, reference),
+        Assertion::Uuid(id) if attribute == Attribute::EntryUuid => {
+            return Some(vec![Target::Person((*id).into()), Target::Group((*id).into())]);
         }
-        (Attribute::Cn | Attribute::DisplayName, Assertion::Text(name)) => {
-            let persons = state.persons_by_full_name(name.as_str()).map(person);
-            persons.chain(state.unit_by_name(name.as_str()).map(group)).collect()
+        Assertion::Text(text) => Term::Text(text.as_str()),
+        Assertion::Integer(number) => Term::Number(*number),
+        _ => return None,
+    };
+    let entries = |attribute| state.bearers(attribute, term).iter().filter_map(|place| target_at(state, *place));
+    Some(match attribute {
+        // A group has its name under LLDAP's alias, too.
+        Attribute::Uid => entries(Attribute::Uid).chain(entries(Attribute::Cn).filter(is_group)).collect(),
+        Attribute::DisplayName => entries(Attribute::Cn).collect(),
+        Attribute::Cn | Attribute::Mail | Attribute::GivenName | Attribute::Sn | Attribute::UidNumber => {
+            entries(attribute).collect()
         }
-        (Attribute::Mail, Assertion::Text(name)) => {
-            state.person_by_email(name.as_str()).map(person).into_iter().collect()
-        }
-        (Attribute::Ou | Attribute::Dc | Attribute::O, _) => vec![Target::Base, Target::People, Target::Groups],
-        (Attribute::EntryUuid, Assertion::Uuid(id)) => vec![person((*id).into()), group((*id).into())],
-        (
-            Attribute::EntryDn | Attribute::Member | Attribute::UniqueMember | Attribute::MemberOf,
-            Assertion::Reference(reference),
-        ) => match (attribute, refers_to(state, tree, attribute, reference)) {
-            (_, None) => Vec::new(),
-            (Attribute::EntryDn, Some(entry)) => vec![entry],
-            (Attribute::MemberOf, Some(Target::Group(id))) => {
-                state.unit(id).into_iter().flat_map(|unit| &unit.members).copied().map(person).collect()
-            }
-            (_, Some(Target::Person(id))) if attribute != Attribute::MemberOf => {
-                state.person(id).into_iter().flat_map(|person| &person.groups).copied().map(group).collect()
-            }
-            _ => Vec::new(),
-        },
+        Attribute::GidNumber | Attribute::GroupNumber => entries(attribute).collect(),
+        Attribute::MemberUid => member_uid(state, value),
+        Attribute::Ou | Attribute::Dc | Attribute::O => HEADS.to_vec(),
+        // Shells and home folders are there without being stored.
+        Attribute::Custom(custom) if custom.rule != Rule::Exact => entries(attribute).collect(),
         _ => return None,
     })
+}
+
+fn is_group(target: &Target) -> bool {
+    matches!(target, Target::Group(_))
+}
+
+fn target_at(state: &State, place: Place) -> Option<Target> {
+    Some(match place {
+        Place::Person(place) => Target::Person(state.person_at(place)?.user.id),
+        Place::Unit(place) => Target::Group(state.unit_at(place)?.group.id),
+    })
+}
+
+fn groups_at(state: &State, places: impl IntoIterator<Item = u32>) -> Vec<Target> {
+    places.into_iter().filter_map(|place| target_at(state, Place::Unit(place))).collect()
+}
+
+/// The groups of the account with this very user name.
+fn member_uid(state: &State, value: &Assertion) -> Vec<Target> {
+    let Assertion::Text(name) = value else { return Vec::new() };
+    let person = state.person_by_name(Folded::new(name.as_str()).as_str());
+    person.map(|person| groups_at(state, state.groups_of(person))).unwrap_or_default()
+}
+
+fn by_reference(state: &State, tree: &Tree, attribute: Attribute, reference: &Reference) -> Option<Vec<Target>> {
+    Some(match (attribute, refers_to(state, tree, attribute, reference)) {
+        (Attribute::SubschemaSubentry, _) => return None,
+        (_, None) => Vec::new(),
+        (Attribute::EntryDn, Some(entry)) => vec![entry],
+        (Attribute::MemberOf, Some(Target::Group(id))) => everything_in(state, id),
+        (Attribute::Member | Attribute::UniqueMember, Some(Target::Person(id))) => {
+            groups_at(state, state.person(id).into_iter().flat_map(|person| person.groups.iter().copied()))
+        }
+        (Attribute::Member | Attribute::UniqueMember, Some(Target::Group(id))) => {
+            groups_at(state, state.unit(id).into_iter().flat_map(|unit| unit.parents.iter().copied()))
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn by_chain(state: &State, tree: &Tree, attribute: Attribute, reference: &Reference) -> Option<Vec<Target>> {
+    match (attribute, refers_to(state, tree, attribute, reference)) {
+        (Attribute::Member | Attribute::UniqueMember, Some(Target::Person(id))) => {
+            let person = state.person(id);
+            Some(person.map(|person| groups_at(state, state.groups_of(person))).unwrap_or_default())
+        }
+        (Attribute::Member | Attribute::UniqueMember, Some(Target::Group(id))) => {
+            Some(groups_at(state, state.unit(id).into_iter().flat_map(|unit| unit.above.iter().copied())))
+        }
+        _ => by_reference(state, tree, attribute, reference),
+    }
+}
+
+/// Everybody in a group and every group in it.
+fn everything_in(state: &State, id: GroupId) -> Vec<Target> {
+    let Some(place) = state.unit_place(id) else { return Vec::new() };
+    let people = state.everybody_in(place).into_iter().filter_map(|place| target_at(state, Place::Person(place)));
+    let groups = state.below(place).into_iter().filter(|inner| *inner != place);
+    people.chain(groups.filter_map(|place| target_at(state, Place::Unit(place)))).collect()
 }

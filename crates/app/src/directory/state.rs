@@ -1,15 +1,21 @@
-//! The entries themselves and the indexes over them. Small steps only: set one person, one
-//! group, one membership; each leaves all indexes right.
+//! The entries themselves and the indexes over them. Small steps only: set one person, one group,
+//! one membership; each leaves all indexes right and costs what it changes.
+//!
+//! People and groups stand in two lists and refer to each other by their places there. What a
+//! change takes away leaves its place to the next one that comes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ostiary_model::{
-    ADMIN_GROUP, Folded, Group, GroupId, Membership, PASSWORD_MANAGER_GROUP, Role, STRICT_READONLY_GROUP, User, UserId,
+    ADMIN_GROUP, Attribute, Email, Folded, Group, GroupEntry, GroupId, Membership, Nesting, PASSWORD_MANAGER_GROUP,
+    Role, STRICT_READONLY_GROUP, Schema, User, UserEntry, UserId, Value,
 };
 use ostiary_store::Snapshot;
 
 use super::Counts;
+use super::index::{Index, Place, Term};
+use super::values::Values;
 
 /// One entry of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,25 +36,57 @@ pub enum Target {
 pub(super) struct Person {
     pub(super) user: Arc<User>,
     pub(super) name: Folded,
-    pub(super) email: Folded,
-    pub(super) full_name: Folded,
+    pub(super) full_name: Box<str>,
+    pub(super) full_name_folded: Folded,
     pub(super) given_name: Folded,
     pub(super) family_name: Folded,
-    pub(super) groups: BTreeSet<GroupId>,
+    /// The primary address first.
+    pub(super) emails: Box<[Folded]>,
+    /// The further ones, as they were given.
+    pub(super) addresses: Box<[Email]>,
+    pub(super) values: Values,
+    /// The groups that they are in directly, by place.
+    pub(super) groups: Vec<u32>,
 }
 
 impl Person {
-    fn new(user: User, groups: BTreeSet<GroupId>) -> Self {
+    fn new(schema: &Schema, entry: UserEntry, groups: Vec<u32>) -> Self {
+        let UserEntry { user, addresses, values } = entry;
         let profile = &user.profile;
+        let full_name = profile.full_name();
+        let primary = profile.email.folded();
         Self {
             name: profile.username.folded(),
-            email: profile.email.folded(),
-            full_name: Folded::new(&profile.full_name()),
+            full_name_folded: Folded::new(&full_name),
+            full_name: full_name.into(),
             given_name: Folded::new(&profile.given_name),
             family_name: Folded::new(&profile.family_name),
+            emails: std::iter::once(primary).chain(addresses.iter().map(Email::folded)).collect(),
+            addresses: addresses.into(),
+            values: Values::new(schema, values),
             groups,
             user: Arc::new(user),
         }
+    }
+
+    /// What the index holds of it.
+    fn terms(&self, schema: &Schema, each: &mut dyn FnMut(Attribute, Term<'_>)) {
+        each(Attribute::Uid, Term::Text(self.name.as_str()));
+        each(Attribute::Cn, Term::Text(self.full_name_folded.as_str()));
+        for (attribute, text) in [(Attribute::GivenName, &self.given_name), (Attribute::Sn, &self.family_name)] {
+            if !text.as_str().is_empty() {
+                each(attribute, Term::Text(text.as_str()));
+            }
+        }
+        self.emails.iter().for_each(|email| each(Attribute::Mail, Term::Text(email.as_str())));
+        for (attribute, number) in
+            [(Attribute::UidNumber, self.user.uid_number), (Attribute::GidNumber, self.user.primary_group())]
+        {
+            if let Some(number) = number {
+                each(attribute, Term::Number(number));
+            }
+        }
+        value_terms(schema, &self.values, each);
     }
 }
 
@@ -56,41 +94,118 @@ impl Person {
 pub(super) struct Unit {
     pub(super) group: Arc<Group>,
     pub(super) name: Folded,
-    pub(super) members: BTreeSet<UserId>,
+    pub(super) values: Values,
+    pub(super) managers: Vec<UserId>,
+    /// People who are in it directly, by place.
+    pub(super) members: BTreeSet<u32>,
+    /// Groups that are in it directly, by place.
+    pub(super) children: Vec<u32>,
+    /// Groups that it is in directly, by place.
+    pub(super) parents: Vec<u32>,
+    /// All groups that it is in, over as many steps as it takes.
+    pub(super) above: Vec<u32>,
+}
+
+impl Unit {
+    fn terms(&self, schema: &Schema, each: &mut dyn FnMut(Attribute, Term<'_>)) {
+        each(Attribute::Cn, Term::Text(self.name.as_str()));
+        each(Attribute::GroupNumber, Term::Number(self.group.number));
+        if let Some(number) = self.group.gid_number {
+            each(Attribute::GidNumber, Term::Number(number));
+        }
+        value_terms(schema, &self.values, each);
+    }
+}
+
+fn value_terms(schema: &Schema, values: &Values, each: &mut dyn FnMut(Attribute, Term<'_>)) {
+    for (number, value) in values.all() {
+        let Some(attribute) = schema.attribute_by_number(number) else { continue };
+        match value.compared() {
+            Value::Text(text) => each(attribute, Term::Text(text)),
+            Value::Integer(number) => each(attribute, Term::Number(number)),
+            _ => {}
+        }
+    }
 }
 
 /// How a row stands now; `None` and false when it is gone.
 pub(super) enum Row {
-    User(UserId, Option<User>),
-    Group(GroupId, Option<Group>),
+    User(UserId, Option<UserEntry>),
+    Group(GroupId, Option<GroupEntry>),
     Membership(Membership, bool),
+    Nesting(Nesting, bool),
+}
+
+/// Entries by place. Places that are free are given away again.
+struct Places<T> {
+    list: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self { list: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Places<T> {
+    fn get(&self, place: u32) -> Option<&T> {
+        self.list.get(place as usize)?.as_ref()
+    }
+
+    fn get_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.list.get_mut(place as usize)?.as_mut()
+    }
+
+    fn take(&mut self, place: u32) -> Option<T> {
+        self.list.get_mut(place as usize)?.take()
+    }
+
+    fn put(&mut self, place: u32, entry: T) {
+        if let Some(slot) = self.list.get_mut(place as usize) {
+            *slot = Some(entry);
+        }
+    }
+
+    /// A place that nobody has.
+    fn open(&mut self) -> Option<u32> {
+        self.free.pop().or_else(|| {
+            let place = u32::try_from(self.list.len()).ok()?;
+            self.list.push(None);
+            Some(place)
+        })
+    }
 }
 
 #[derive(Default)]
 pub(super) struct State {
     /// The last change that is contained.
     pub(super) seq: i64,
-    persons: HashMap<UserId, Person>,
-    units: HashMap<GroupId, Unit>,
-    /// In this order people are listed.
-    pub(super) by_name: BTreeMap<Folded, UserId>,
-    by_email: HashMap<Folded, UserId>,
-    by_full_name: HashMap<Folded, BTreeSet<UserId>>,
-    /// In this order groups are listed.
-    pub(super) by_unit_name: BTreeMap<Folded, GroupId>,
+    pub(super) schema: Arc<Schema>,
+    persons: Places<Person>,
+    units: Places<Unit>,
+    person_places: HashMap<UserId, u32>,
+    unit_places: HashMap<GroupId, u32>,
+    index: Index,
 }
 
 impl State {
     pub(super) fn new(snapshot: Snapshot) -> Self {
-        let mut state = Self { seq: snapshot.seq, ..Self::default() };
-        for user in snapshot.users {
-            state.user_set(user.id, Some(user));
+        let mut state = Self { seq: snapshot.seq, schema: Arc::new(snapshot.schema), ..Self::default() };
+        state.persons.list.reserve(snapshot.users.len());
+        state.person_places.reserve(snapshot.users.len());
+        state.index.reserve(snapshot.users.len() * 6);
+        for entry in snapshot.users {
+            state.user_set(entry.user.id, Some(entry));
         }
-        for group in snapshot.groups {
-            state.group_set(group.id, Some(group));
+        for entry in snapshot.groups {
+            state.group_set(entry.group.id, Some(entry));
         }
         for member in snapshot.memberships {
             state.member_set(member, true);
+        }
+        for nesting in snapshot.nestings {
+            state.nesting_set(nesting, true);
         }
         state
     }
@@ -98,128 +213,263 @@ impl State {
     /// Makes an entry what its row says. Doing it twice changes nothing.
     pub(super) fn set(&mut self, row: Row) {
         match row {
-            Row::User(id, user) => self.user_set(id, user),
-            Row::Group(id, group) => self.group_set(id, group),
+            Row::User(id, entry) => self.user_set(id, entry),
+            Row::Group(id, entry) => self.group_set(id, entry),
             Row::Membership(member, there) => self.member_set(member, there),
+            Row::Nesting(nesting, there) => self.nesting_set(nesting, there),
         }
     }
 
-    fn user_set(&mut self, id: UserId, user: Option<User>) {
-        let groups = match self.persons.remove(&id) {
-            None => BTreeSet::new(),
-            Some(old) => {
-                // A name may have gone to another account in the meantime.
-                remove_if(&mut self.by_name, &old.name, id);
-                if self.by_email.get(&old.email) == Some(&id) {
-                    self.by_email.remove(&old.email);
-                }
-                self.full_name_remove(&old.full_name, id);
-                old.groups
-            }
-        };
-        let Some(user) = user else {
-            for group in groups {
-                if let Some(unit) = self.units.get_mut(&group) {
-                    unit.members.remove(&id);
+    fn user_set(&mut self, id: UserId, entry: Option<UserEntry>) {
+        let (schema, index) = (Arc::clone(&self.schema), &mut self.index);
+        let place = self.person_places.get(&id).copied();
+        let old = place.and_then(|place| self.persons.take(place));
+        if let (Some(place), Some(old)) = (place, &old) {
+            old.terms(&schema, &mut |attribute, term| index.remove(attribute, term, Place::Person(place)));
+        }
+        let Some(entry) = entry else {
+            let Some(place) = place else { return };
+            for group in old.into_iter().flat_map(|old| old.groups) {
+                if let Some(unit) = self.units.get_mut(group) {
+                    unit.members.remove(&place);
                 }
             }
+            self.person_places.remove(&id);
+            self.persons.free.push(place);
             return;
         };
-        let person = Person::new(user, groups);
-        self.by_name.insert(person.name.clone(), id);
-        self.by_email.insert(person.email.clone(), id);
-        self.by_full_name.entry(person.full_name.clone()).or_default().insert(id);
-        self.persons.insert(id, person);
+        let Some(place) = place.or_else(|| self.persons.open()) else { return };
+        let person = Person::new(&schema, entry, old.map_or_else(Vec::new, |old| old.groups));
+        person.terms(&schema, &mut |attribute, term| index.insert(attribute, term, Place::Person(place)));
+        self.person_places.insert(id, place);
+        self.persons.put(place, person);
     }
 
-    fn full_name_remove(&mut self, name: &Folded, id: UserId) {
-        if let Some(bearers) = self.by_full_name.get_mut(name) {
-            bearers.remove(&id);
-            if bearers.is_empty() {
-                self.by_full_name.remove(name);
+    fn group_set(&mut self, id: GroupId, entry: Option<GroupEntry>) {
+        let (schema, index) = (Arc::clone(&self.schema), &mut self.index);
+        let place = self.unit_places.get(&id).copied();
+        let old = place.and_then(|place| self.units.take(place));
+        if let (Some(place), Some(old)) = (place, &old) {
+            old.terms(&schema, &mut |attribute, term| index.remove(attribute, term, Place::Unit(place)));
+        }
+        let Some(entry) = entry else {
+            let (Some(place), Some(old)) = (place, old) else { return };
+            self.unit_places.remove(&id);
+            self.unit_forget(place, &old);
+            self.units.free.push(place);
+            return;
+        };
+        let Some(place) = place.or_else(|| self.units.open()) else { return };
+        let GroupEntry { group, values, managers } = entry;
+        let mut unit = Unit {
+            name: group.name.folded(),
+            group: Arc::new(group),
+            values: Values::new(&schema, values),
+            managers,
+            members: BTreeSet::new(),
+            children: Vec::new(),
+            parents: Vec::new(),
+            above: Vec::new(),
+        };
+        if let Some(old) = old {
+            Unit { members: unit.members, children: unit.children, parents: unit.parents, above: unit.above, .. } = old;
+        }
+        unit.terms(&schema, &mut |attribute, term| index.insert(attribute, term, Place::Unit(place)));
+        self.unit_places.insert(id, place);
+        self.units.put(place, unit);
+    }
+
+    /// Takes a group out of everything that refers to it.
+    fn unit_forget(&mut self, place: u32, old: &Unit) {
+        for member in &old.members {
+            if let Some(person) = self.persons.get_mut(*member) {
+                person.groups.retain(|group| *group != place);
             }
         }
-    }
-
-    fn group_set(&mut self, id: GroupId, group: Option<Group>) {
-        let members = match self.units.remove(&id) {
-            None => BTreeSet::new(),
-            Some(old) => {
-                remove_if(&mut self.by_unit_name, &old.name, id);
-                old.members
+        for parent in &old.parents {
+            if let Some(unit) = self.units.get_mut(*parent) {
+                unit.children.retain(|child| *child != place);
             }
-        };
-        let Some(group) = group else {
-            for member in members {
-                if let Some(person) = self.persons.get_mut(&member) {
-                    person.groups.remove(&id);
-                }
+        }
+        for child in &old.children {
+            if let Some(unit) = self.units.get_mut(*child) {
+                unit.parents.retain(|parent| *parent != place);
             }
-            return;
-        };
-        let name = group.name.folded();
-        self.by_unit_name.insert(name.clone(), id);
-        self.units.insert(id, Unit { group: Arc::new(group), name, members });
+        }
+        old.children.iter().for_each(|child| self.climb(*child));
     }
 
     /// A membership of which an end is not known is left out: that end was deleted, or comes with
     /// a later change.
     fn member_set(&mut self, member: Membership, there: bool) {
-        let (Some(person), Some(unit)) = (self.persons.get_mut(&member.user), self.units.get_mut(&member.group)) else {
+        let places = (self.person_places.get(&member.user), self.unit_places.get(&member.group));
+        let (Some(&person_place), Some(&unit_place)) = places else { return };
+        let (Some(person), Some(unit)) = (self.persons.get_mut(person_place), self.units.get_mut(unit_place)) else {
             return;
         };
+        person.groups.retain(|group| *group != unit_place);
         if there {
-            person.groups.insert(member.group);
-            unit.members.insert(member.user);
+            person.groups.push(unit_place);
+            unit.members.insert(person_place);
         } else {
-            person.groups.remove(&member.group);
-            unit.members.remove(&member.user);
+            unit.members.remove(&person_place);
         }
     }
 
+    /// As for a membership.
+    fn nesting_set(&mut self, nesting: Nesting, there: bool) {
+        let places = (self.unit_places.get(&nesting.child), self.unit_places.get(&nesting.parent));
+        let (Some(&child_place), Some(&parent_place)) = places else { return };
+        if let Some(child) = self.units.get_mut(child_place) {
+            child.parents.retain(|parent| *parent != parent_place);
+            if there {
+                child.parents.push(parent_place);
+            }
+        }
+        if let Some(parent) = self.units.get_mut(parent_place) {
+            parent.children.retain(|child| *child != child_place);
+            if there {
+                parent.children.push(child_place);
+            }
+        }
+        self.climb(child_place);
+    }
+
+    /// Finds anew which groups are above `start` and above all that are in it.
+    fn climb(&mut self, start: u32) {
+        for place in self.reached(start, |unit| &unit.children) {
+            let mut above = self.reached(place, |unit| &unit.parents);
+            above.retain(|other| *other != place);
+            if let Some(unit) = self.units.get_mut(place) {
+                unit.above = above;
+            }
+        }
+    }
+
+    /// `start` and every group that steps of one kind lead to from it. Ends in a circle, too, which
+    /// no transaction lets come about.
+    fn reached(&self, start: u32, steps: impl Fn(&Unit) -> &[u32]) -> Vec<u32> {
+        let (mut seen, mut at) = (vec![start], 0);
+        while let Some(place) = seen.get(at) {
+            let next = self.units.get(*place).map_or(&[][..], &steps);
+            let new: Vec<u32> = next.iter().filter(|place| !seen.contains(place)).copied().collect();
+            seen.extend(new);
+            at += 1;
+        }
+        seen
+    }
+
     pub(super) fn person(&self, id: UserId) -> Option<&Person> {
-        self.persons.get(&id)
+        self.persons.get(*self.person_places.get(&id)?)
     }
 
     pub(super) fn unit(&self, id: GroupId) -> Option<&Unit> {
-        self.units.get(&id)
+        self.units.get(*self.unit_places.get(&id)?)
     }
 
-    pub(super) fn person_by_name(&self, folded: &str) -> Option<UserId> {
-        self.by_name.get(folded).copied()
+    pub(super) fn person_at(&self, place: u32) -> Option<&Person> {
+        self.persons.get(place)
     }
 
-    pub(super) fn person_by_email(&self, folded: &str) -> Option<UserId> {
-        self.by_email.get(folded).copied()
+    pub(super) fn unit_at(&self, place: u32) -> Option<&Unit> {
+        self.units.get(place)
     }
 
-    pub(super) fn persons_by_full_name(&self, folded: &str) -> impl Iterator<Item = UserId> {
-        self.by_full_name.get(folded).into_iter().flatten().copied()
+    pub(super) fn unit_place(&self, id: GroupId) -> Option<u32> {
+        self.unit_places.get(&id).copied()
     }
 
-    pub(super) fn unit_by_name(&self, folded: &str) -> Option<GroupId> {
-        self.by_unit_name.get(folded).copied()
+    /// Every place that people have or had.
+    pub(super) fn person_places(&self) -> u32 {
+        u32::try_from(self.persons.list.len()).unwrap_or(u32::MAX)
     }
 
-    /// The groups of a person, by name.
-    pub(super) fn units_of(&self, user: UserId) -> Vec<&Unit> {
-        let groups = self.persons.get(&user).into_iter().flat_map(|person| &person.groups);
-        let mut units: Vec<_> = groups.filter_map(|id| self.units.get(id)).collect();
-        units.sort_by(|left, right| left.name.cmp(&right.name));
-        units
+    /// Every place that groups have or had.
+    pub(super) fn unit_places(&self) -> u32 {
+        u32::try_from(self.units.list.len()).unwrap_or(u32::MAX)
     }
 
-    /// The members of a group, by user name.
-    pub(super) fn persons_in(&self, group: GroupId) -> Vec<&Person> {
-        let members = self.units.get(&group).into_iter().flat_map(|unit| &unit.members);
-        let mut persons: Vec<_> = members.filter_map(|id| self.persons.get(id)).collect();
-        persons.sort_by(|left, right| left.name.cmp(&right.name));
-        persons
+    pub(super) fn persons(&self) -> impl Iterator<Item = &Person> {
+        self.persons.list.iter().flatten()
+    }
+
+    pub(super) fn units(&self) -> impl Iterator<Item = &Unit> {
+        self.units.list.iter().flatten()
+    }
+
+    /// The entries that may have a value.
+    pub(super) fn bearers(&self, attribute: Attribute, term: Term<'_>) -> &[Place] {
+        self.index.get(attribute, term)
+    }
+
+    pub(super) fn person_by_name(&self, folded: &str) -> Option<&Person> {
+        self.persons_with(Attribute::Uid, folded).find(|person| person.name.as_str() == folded)
+    }
+
+    pub(super) fn person_by_email(&self, folded: &str) -> Option<&Person> {
+        self.persons_with(Attribute::Mail, folded).find(|person| person.emails.iter().any(|own| own.as_str() == folded))
+    }
+
+    fn persons_with<'a>(&'a self, attribute: Attribute, folded: &str) -> impl Iterator<Item = &'a Person> {
+        self.bearers(attribute, Term::Text(folded)).iter().filter_map(|place| match place {
+            Place::Person(place) => self.persons.get(*place),
+            Place::Unit(_) => None,
+        })
+    }
+
+    pub(super) fn unit_by_name(&self, folded: &str) -> Option<&Unit> {
+        let places = self.bearers(Attribute::Cn, Term::Text(folded)).iter();
+        let mut units = places.filter_map(|place| match place {
+            Place::Unit(place) => self.units.get(*place),
+            Place::Person(_) => None,
+        });
+        units.find(|unit| unit.name.as_str() == folded)
+    }
+
+    /// The places of all groups that a person is in, directly or through another, each once.
+    pub(super) fn groups_of(&self, person: &Person) -> Vec<u32> {
+        let mut groups = person.groups.clone();
+        for group in &person.groups {
+            if let Some(unit) = self.units.get(*group) {
+                groups.extend_from_slice(&unit.above);
+            }
+        }
+        if groups.len() > person.groups.len() {
+            groups.sort_unstable();
+            groups.dedup();
+        }
+        groups
+    }
+
+    /// Whether a person is in a group, directly or through another.
+    pub(super) fn is_in(&self, person: &Person, group: u32) -> bool {
+        person.groups.iter().any(|own| *own == group)
+            || person.groups.iter().any(|own| self.units.get(*own).is_some_and(|unit| unit.above.contains(&group)))
+    }
+
+    /// The places of a group and of all groups in it.
+    pub(super) fn below(&self, group: u32) -> Vec<u32> {
+        self.reached(group, |unit| &unit.children)
+    }
+
+    /// Everybody who is in a group, directly or through another, each once, by place.
+    pub(super) fn everybody_in(&self, group: u32) -> Vec<u32> {
+        let groups = self.below(group);
+        let mut members: Vec<u32> =
+            groups.iter().filter_map(|place| self.units.get(*place)).flat_map(|unit| &unit.members).copied().collect();
+        if groups.len() > 1 {
+            members.sort_unstable();
+            members.dedup();
+        }
+        members
     }
 
     pub(super) fn role(&self, user: UserId) -> Role {
-        let Some(person) = self.persons.get(&user) else { return Role::Regular };
-        let is_in = |name: &str| self.unit_by_name(name).is_some_and(|group| person.groups.contains(&group));
+        let Some(person) = self.person(user).filter(|person| !person.groups.is_empty()) else { return Role::Regular };
+        let is_in = |name: &str| {
+            let place = self.unit_by_name(name).and_then(|unit| self.unit_place(unit.group.id));
+            place.is_some_and(|place| self.is_in(person, place))
+        };
         if is_in(ADMIN_GROUP) {
             Role::Admin
         } else if is_in(PASSWORD_MANAGER_GROUP) {
@@ -232,12 +482,6 @@ impl State {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        Counts { people: self.persons.len(), groups: self.units.len() }
-    }
-}
-
-fn remove_if<I: PartialEq + Copy>(index: &mut BTreeMap<Folded, I>, name: &Folded, id: I) {
-    if index.get(name) == Some(&id) {
-        index.remove(name);
+        Counts { people: self.person_places.len(), groups: self.unit_places.len() }
     }
 }

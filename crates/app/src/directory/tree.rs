@@ -1,12 +1,30 @@
 //! Where entries stand: the base, `ou=people` and `ou=groups` below it, people and groups below
 //! those, and nothing deeper (LLDAP's tree).
 
-use ostiary_model::{Dn, DnValue, Folded, Rdn};
+use std::fmt::Write as _;
+
+use ostiary_model::{Dn, DnValue, Folded, Group, Rdn, User};
 
 use super::state::{State, Target};
 
+/// What people have in POSIX systems who have nothing of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PosixDefaults {
+    /// `loginShell`.
+    pub shell: String,
+    /// `homeDirectory`, with `{username}` for the user name.
+    pub home: String,
+}
+
+impl PosixDefaults {
+    pub(super) fn home_of(&self, user: &User) -> String {
+        self.home.replace("{username}", user.profile.username.as_str())
+    }
+}
+
 /// The names that the tree is made of.
 pub(super) struct Tree {
+    pub(super) posix: PosixDefaults,
     pub(super) base: Dn,
     pub(super) base_text: String,
     pub(super) people_text: String,
@@ -21,8 +39,9 @@ pub(super) enum Found {
 }
 
 impl Tree {
-    pub(super) fn new(base: &Dn) -> Self {
+    pub(super) fn new(base: &Dn, posix: PosixDefaults) -> Self {
         Self {
+            posix,
             base_text: base.to_string(),
             people_text: below("ou", "people", &base.to_string()),
             groups_text: below("ou", "groups", &base.to_string()),
@@ -42,8 +61,8 @@ impl Tree {
         };
         let Some((rdn, deeper)) = path.split_last() else { return Found::Entry(branch) };
         let entry = named(rdn).and_then(|name| match branch {
-            Target::People => state.person_by_name(name.as_str()).map(Target::Person),
-            _ => state.unit_by_name(name.as_str()).map(Target::Group),
+            Target::People => state.person_by_name(name.as_str()).map(|person| Target::Person(person.user.id)),
+            _ => state.unit_by_name(name.as_str()).map(|unit| Target::Group(unit.group.id)),
         });
         match entry {
             Some(entry) if deeper.is_empty() => Found::Entry(entry),
@@ -63,28 +82,47 @@ impl Tree {
         }
     }
 
-    pub(super) fn person(&self, username: &str) -> String {
-        below("uid", username, &self.people_text)
+    /// Appends the name of a person's entry.
+    pub(super) fn person_into(&self, user: &User, text: &mut String) {
+        below_into("uid", user.profile.username.as_str(), &self.people_text, text);
     }
 
-    pub(super) fn group(&self, name: &str) -> String {
-        below("cn", name, &self.groups_text)
+    /// Appends the name of a group's entry.
+    pub(super) fn group_into(&self, group: &Group, text: &mut String) {
+        below_into("cn", group.name.as_str(), &self.groups_text, text);
     }
 
     /// The name of an entry; `None` when it is gone.
     pub(super) fn name_of(&self, state: &State, target: Target) -> Option<String> {
-        Some(match target {
-            Target::Base => self.base_text.clone(),
-            Target::People => self.people_text.clone(),
-            Target::Groups => self.groups_text.clone(),
-            Target::Person(id) => self.person(state.person(id)?.user.profile.username.as_str()),
-            Target::Group(id) => self.group(state.unit(id)?.group.name.as_str()),
-        })
+        let mut text = String::new();
+        match target {
+            Target::Base => text.push_str(&self.base_text),
+            Target::People => text.push_str(&self.people_text),
+            Target::Groups => text.push_str(&self.groups_text),
+            Target::Person(id) => self.person_into(&state.person(id)?.user, &mut text),
+            Target::Group(id) => self.group_into(&state.unit(id)?.group, &mut text),
+        }
+        Some(text)
     }
 }
 
 fn below(kind: &str, value: &str, parent: &str) -> String {
-    format!("{kind}={},{parent}", DnValue(value))
+    let mut text = String::new();
+    below_into(kind, value, parent, &mut text);
+    text
+}
+
+fn below_into(kind: &str, value: &str, parent: &str, text: &mut String) {
+    text.push_str(kind);
+    text.push('=');
+    if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'_' || byte == b'-') {
+        text.push_str(value);
+    } else {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{}", DnValue(value));
+    }
+    text.push(',');
+    text.push_str(parent);
 }
 
 fn named(rdn: &Rdn) -> Option<&Folded> {

@@ -2,37 +2,46 @@
 //! it, so what a reader may not see can neither be read nor guessed by asking.
 
 use ostiary_model::{
-    Action, Attribute, Entry, Folded, Group, GroupId, Reference, Role, Timestamp, User, UserId, Value, may,
+    Action, Attribute, Custom, Entry, Folded, HOME_DIRECTORY, LOGIN_SHELL, Reference, Role, SSH_PUBLIC_KEY, Schema,
+    Timestamp, User, UserId, Value, may,
 };
 use uuid::Uuid;
 
 use super::state::{Person, State, Target, Unit};
 use super::tree::{Found, Tree};
+use super::values::{Values, is_picture};
 
 const PERSON_CLASSES: &[&str] =
     &["inetOrgPerson", "organizationalPerson", "person", "posixAccount", "mailAccount", "top"];
-const GROUP_CLASSES: &[&str] = &["groupOfUniqueNames", "groupOfNames", "top"];
+const GROUP_CLASSES: &[&str] = &["groupOfUniqueNames", "groupOfNames", "posixGroup", "top"];
 const BRANCH_CLASSES: &[&str] = &["organizationalUnit", "top"];
+/// The class of those who have an SSH key.
+const KEY_CLASS: &str = "ldapPublicKey";
 const SUBSCHEMA: &str = "cn=Subschema";
 
 /// `userAccountControl` of an open account (NORMAL_ACCOUNT).
 const OPEN: i64 = 512;
 /// `userAccountControl` of a closed account (NORMAL_ACCOUNT and ACCOUNTDISABLE).
 const CLOSED: i64 = 514;
+/// `pwdAccountLockedTime` of an account that only an administrator can open: the first second of
+/// year 0, in Unix time.
+const LOCKED_FOR_GOOD: Timestamp = Timestamp::from_secs(-62_167_219_200);
 
-/// Who reads.
+/// Who reads, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader {
     /// The account.
     pub user: UserId,
     /// What it may do now.
     pub role: Role,
+    /// Now.
+    pub now: Timestamp,
 }
 
 impl Reader {
     /// Nobody's account, with the right to see everything: for lists that the server makes itself.
-    pub(super) fn everything() -> Self {
-        Self { user: Uuid::nil().into(), role: Role::StrictReadonly }
+    pub(super) fn everything(now: Timestamp) -> Self {
+        Self { user: Uuid::nil().into(), role: Role::StrictReadonly, now }
     }
 
     fn may(self, action: Action) -> bool {
@@ -44,14 +53,30 @@ impl Reader {
         self.may(Action::ReadDirectory)
     }
 
-    fn sees(self, state: &State, target: Target) -> bool {
-        match target {
-            Target::Base | Target::People | Target::Groups => true,
-            Target::Person(id) => self.may(Action::ReadUser(id)),
-            // Everybody sees the groups that they are in, and there only themselves as member.
-            Target::Group(id) => {
-                self.sees_all() || state.unit(id).is_some_and(|unit| unit.members.contains(&self.user))
-            }
+    fn sees_person(self, person: &Person) -> bool {
+        self.may(Action::ReadUser(person.user.id))
+    }
+
+    /// Everybody sees the groups that they are in, and those that they manage.
+    fn sees_unit(self, state: &State, unit: &Unit) -> bool {
+        self.sees_all() || self.manages(unit) || self.is_in(state, unit)
+    }
+
+    fn is_in(self, state: &State, unit: &Unit) -> bool {
+        let place = state.unit_place(unit.group.id);
+        state.person(self.user).zip(place).is_some_and(|(person, place)| state.is_in(person, place))
+    }
+
+    /// Managers see who is in their group.
+    fn manages(self, unit: &Unit) -> bool {
+        unit.managers.contains(&self.user)
+    }
+
+    /// Whether values of `attribute` are shown at all.
+    fn sees_attribute(self, attribute: Attribute) -> bool {
+        match attribute {
+            Attribute::Custom(Custom { is_visible: false, .. }) => self.sees_all(),
+            _ => true,
         }
     }
 }
@@ -64,72 +89,167 @@ pub struct View<'a> {
     kind: Kind<'a>,
 }
 
+#[derive(Clone, Copy)]
 enum Kind<'a> {
     Base,
-    Branch(Target),
-    Person(UserId, &'a Person),
-    Group(GroupId, &'a Unit),
+    People,
+    Groups,
+    Person(&'a Person),
+    Unit(&'a Unit),
 }
 
 impl<'a> View<'a> {
     /// The entry, if it is there and `reader` may see it.
     pub(super) fn new(state: &'a State, tree: &'a Tree, reader: Reader, target: Target) -> Option<Self> {
-        let kind = match target {
-            Target::Base => Kind::Base,
-            Target::People | Target::Groups => Kind::Branch(target),
-            Target::Person(id) => Kind::Person(id, state.person(id)?),
-            Target::Group(id) => Kind::Group(id, state.unit(id)?),
-        };
-        reader.sees(state, target).then_some(Self { state, tree, reader, kind })
+        match target {
+            Target::Base => Some(Self { state, tree, reader, kind: Kind::Base }),
+            Target::People => Some(Self { state, tree, reader, kind: Kind::People }),
+            Target::Groups => Some(Self { state, tree, reader, kind: Kind::Groups }),
+            Target::Person(id) => Self::person(state, tree, reader, state.person(id)?),
+            Target::Group(id) => Self::unit(state, tree, reader, state.unit(id)?),
+        }
+    }
+
+    pub(super) fn person(state: &'a State, tree: &'a Tree, reader: Reader, person: &'a Person) -> Option<Self> {
+        reader.sees_person(person).then_some(Self { state, tree, reader, kind: Kind::Person(person) })
+    }
+
+    pub(super) fn unit(state: &'a State, tree: &'a Tree, reader: Reader, unit: &'a Unit) -> Option<Self> {
+        reader.sees_unit(state, unit).then_some(Self { state, tree, reader, kind: Kind::Unit(unit) })
     }
 
     /// Its distinguished name (RFC 4514).
     #[must_use]
     pub fn dn(&self) -> String {
-        match &self.kind {
-            Kind::Base => self.tree.base_text.clone(),
-            Kind::Branch(Target::People) => self.tree.people_text.clone(),
-            Kind::Branch(_) => self.tree.groups_text.clone(),
-            Kind::Person(_, person) => self.tree.person(person.user.profile.username.as_str()),
-            Kind::Group(_, unit) => self.tree.group(unit.group.name.as_str()),
+        let mut dn = String::new();
+        self.dn_into(&mut dn);
+        dn
+    }
+
+    /// Appends its distinguished name to `text`.
+    pub fn dn_into(&self, text: &mut String) {
+        match self.kind {
+            Kind::Base => text.push_str(&self.tree.base_text),
+            Kind::People => text.push_str(&self.tree.people_text),
+            Kind::Groups => text.push_str(&self.tree.groups_text),
+            Kind::Person(person) => self.tree.person_into(&person.user, text),
+            Kind::Unit(unit) => self.tree.group_into(&unit.group, text),
         }
+    }
+
+    /// Which entry it is.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        match self.kind {
+            Kind::Base => Target::Base,
+            Kind::People => Target::People,
+            Kind::Groups => Target::Groups,
+            Kind::Person(person) => Target::Person(person.user.id),
+            Kind::Unit(unit) => Target::Group(unit.group.id),
+        }
+    }
+
+    /// The attributes that the schema defines, as of now.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.state.schema
     }
 
     /// Whether `*` means `attribute` here: not where it is there under an alias alone.
     #[must_use]
     pub fn is_own(&self, attribute: Attribute) -> bool {
-        !matches!((&self.kind, attribute), (Kind::Group(..), Attribute::Uid | Attribute::DisplayName))
+        !matches!((self.kind, attribute), (Kind::Unit(_), Attribute::Uid | Attribute::DisplayName))
     }
 
-    /// Hands each value of `attribute`, as LDAP writes it, to `take`.
+    /// The attributes of administrators that it may have, with the names that they go by.
+    pub fn custom(&self) -> impl Iterator<Item = (&str, Attribute)> {
+        let (users, groups) = (matches!(self.kind, Kind::Person(_)), matches!(self.kind, Kind::Unit(_)));
+        let attributes = self.state.schema.attributes();
+        let own = attributes.filter(move |(def, _)| (users && def.on_users) || (groups && def.on_groups));
+        own.map(|(def, attribute)| (def.name.as_str(), attribute))
+    }
+
+    /// Whether it has values of `attribute` that have to be fetched from the store
+    /// ([`crate::App::pictures`]).
+    #[must_use]
+    pub fn has_picture(&self, attribute: Attribute) -> bool {
+        is_picture(attribute) && self.any(attribute, &mut |_| true)
+    }
+
+    /// Hands each value of `attribute`, as LDAP writes it, to `take`; none of a picture.
     pub fn values(&self, attribute: Attribute, take: &mut dyn FnMut(&str)) {
+        if !self.reader.sees_attribute(attribute) {
+            return;
+        }
         match attribute {
-            Attribute::ObjectClass => self.classes().for_each(take),
+            Attribute::ObjectClass => self.classes(take),
+            Attribute::StructuralObjectClass => take(self.structural_class()),
             Attribute::EntryDn => take(&self.dn()),
             Attribute::SubschemaSubentry => take(SUBSCHEMA),
-            _ => match &self.kind {
+            Attribute::HasSubordinates => take(if self.subordinates() > 0 { "TRUE" } else { "FALSE" }),
+            Attribute::NumSubordinates => take(&self.subordinates().to_string()),
+            _ => match self.kind {
                 Kind::Base => self.base_value(attribute).into_iter().for_each(take),
-                Kind::Branch(Target::People) if attribute == Attribute::Ou => take("people"),
-                Kind::Branch(_) if attribute == Attribute::Ou => take("groups"),
-                Kind::Branch(_) => {}
-                Kind::Person(id, person) => self.person_values(*id, &person.user, attribute, take),
-                Kind::Group(id, unit) => self.group_values(*id, &unit.group, attribute, take),
+                Kind::People if attribute == Attribute::Ou => take("people"),
+                Kind::Groups if attribute == Attribute::Ou => take("groups"),
+                Kind::People | Kind::Groups => {}
+                Kind::Person(person) => self.person_values(person, attribute, take),
+                Kind::Unit(unit) => self.unit_values(unit, attribute, take),
             },
         }
     }
 
-    fn classes(&self) -> impl Iterator<Item = &'static str> {
-        let own = match &self.kind {
+    fn classes(&self, take: &mut dyn FnMut(&str)) {
+        let fixed = match self.kind {
             Kind::Base => match self.base_kind() {
                 "dc" => &["domain", "top"],
                 "o" => &["organization", "top"],
                 _ => BRANCH_CLASSES,
             },
-            Kind::Branch(_) => BRANCH_CLASSES,
-            Kind::Person(..) => PERSON_CLASSES,
-            Kind::Group(..) => GROUP_CLASSES,
+            Kind::People | Kind::Groups => BRANCH_CLASSES,
+            Kind::Person(_) => PERSON_CLASSES,
+            Kind::Unit(_) => GROUP_CLASSES,
         };
-        own.iter().copied()
+        fixed.iter().for_each(|name| take(name));
+        if matches!(self.kind, Kind::Person(person) if !person.values.of(SSH_PUBLIC_KEY).is_empty()) {
+            take(KEY_CLASS);
+        }
+        for class in self.state.schema.classes() {
+            let has = match self.kind {
+                Kind::Person(_) => class.on_users,
+                Kind::Unit(_) => class.on_groups,
+                _ => false,
+            };
+            if has {
+                take(class.name.as_str());
+            }
+        }
+    }
+
+    fn structural_class(&self) -> &'static str {
+        match self.kind {
+            Kind::Base => match self.base_kind() {
+                "dc" => "domain",
+                "o" => "organization",
+                _ => "organizationalUnit",
+            },
+            Kind::People | Kind::Groups => "organizationalUnit",
+            Kind::Person(_) => "inetOrgPerson",
+            Kind::Unit(_) => "groupOfUniqueNames",
+        }
+    }
+
+    /// How many entries directly below it the reader may see.
+    fn subordinates(&self) -> usize {
+        let counts = self.state.counts();
+        match self.kind {
+            Kind::Base => 2,
+            Kind::People if self.reader.sees_all() => counts.people,
+            Kind::People => usize::from(self.state.person(self.reader.user).is_some()),
+            Kind::Groups if self.reader.sees_all() => counts.groups,
+            Kind::Groups => self.state.units().filter(|unit| self.reader.sees_unit(self.state, unit)).count(),
+            Kind::Person(_) | Kind::Unit(_) => 0,
+        }
     }
 
     fn base_kind(&self) -> &str {
@@ -142,71 +262,196 @@ impl<'a> View<'a> {
         self.tree.base.rdns().first().and_then(|rdn| rdn.value()).filter(|_| is_naming)
     }
 
-    fn person_values(&self, id: UserId, user: &User, attribute: Attribute, take: &mut dyn FnMut(&str)) {
+    fn person_values(&self, person: &Person, attribute: Attribute, take: &mut dyn FnMut(&str)) {
+        let user = &*person.user;
         let profile = &user.profile;
         match attribute {
             Attribute::Uid => take(profile.username.as_str()),
-            Attribute::Cn | Attribute::DisplayName => take(&profile.full_name()),
-            Attribute::Mail => take(profile.email.as_str()),
+            Attribute::Cn | Attribute::DisplayName => take(&person.full_name),
+            Attribute::Mail => {
+                take(profile.email.as_str());
+                person.addresses.iter().for_each(|address| take(address.as_str()));
+            }
             Attribute::GivenName => present(&profile.given_name, take),
             Attribute::Sn => present(&profile.family_name, take),
-            Attribute::MemberOf => {
-                self.state.units_of(id).iter().for_each(|unit| take(&self.tree.group(unit.group.name.as_str())));
-            }
-            Attribute::EntryUuid => take(&id.to_string()),
-            Attribute::UserAccountControl => take(&account_control(user).to_string()),
-            _ => person_time(user, attribute).into_iter().for_each(|at| take(&at.to_generalized_time())),
+            Attribute::MemberOf => self.name_units(self.state.groups_of(person).into_iter(), take),
+            Attribute::EntryUuid => uuid(user.id.uuid(), take),
+            Attribute::UidNumber => user.uid_number.into_iter().for_each(|number| take(&number.to_string())),
+            Attribute::GidNumber => user.primary_group().into_iter().for_each(|number| take(&number.to_string())),
+            Attribute::UserAccountControl => take(&self.account_control(user).to_string()),
+            Attribute::Custom(custom) => self.custom_values(person, custom, take),
+            _ => self.person_time(user, attribute).into_iter().for_each(|at| take(&at.to_generalized_time())),
         }
     }
 
-    fn group_values(&self, id: GroupId, group: &Group, attribute: Attribute, take: &mut dyn FnMut(&str)) {
+    /// What is stored, or what everybody has who has nothing of their own.
+    fn custom_values(&self, person: &Person, custom: Custom, take: &mut dyn FnMut(&str)) {
+        let values = person.values.of(custom.number);
+        match custom.number {
+            LOGIN_SHELL if values.is_empty() => take(&self.tree.posix.shell),
+            HOME_DIRECTORY if values.is_empty() => take(&self.tree.posix.home_of(&person.user)),
+            _ => values.iter().for_each(|value| value.write(take)),
+        }
+    }
+
+    fn unit_values(&self, unit: &Unit, attribute: Attribute, take: &mut dyn FnMut(&str)) {
+        let group = &*unit.group;
         match attribute {
             Attribute::Cn | Attribute::DisplayName | Attribute::Uid => take(group.name.as_str()),
-            Attribute::Member | Attribute::UniqueMember => {
-                let mut member = |person: &Person| take(&self.tree.person(person.user.profile.username.as_str()));
-                if self.reader.sees_all() {
-                    self.state.persons_in(id).into_iter().for_each(member);
-                } else {
-                    // The view exists, so the reader is a member.
-                    self.state.person(self.reader.user).into_iter().for_each(&mut member);
-                }
-            }
-            Attribute::EntryUuid => take(&id.to_string()),
+            Attribute::Member | Attribute::UniqueMember => self.members(unit, take),
+            Attribute::MemberUid => self.member_uids(unit, take),
+            Attribute::MemberOf => self.name_units(unit.above.iter().copied(), take),
+            Attribute::EntryUuid => uuid(group.id.uuid(), take),
             Attribute::GroupNumber => take(&group.number.to_string()),
-            _ => group_time(group, attribute).into_iter().for_each(|at| take(&at.to_generalized_time())),
+            Attribute::GidNumber => group.gid_number.into_iter().for_each(|number| take(&number.to_string())),
+            Attribute::Custom(custom) => unit.values.of(custom.number).iter().for_each(|value| value.write(take)),
+            _ => unit_time(unit, attribute).into_iter().for_each(|at| take(&at.to_generalized_time())),
         }
     }
 
-    fn target(&self) -> Target {
-        match &self.kind {
-            Kind::Base => Target::Base,
-            Kind::Branch(target) => *target,
-            Kind::Person(id, _) => Target::Person(*id),
-            Kind::Group(id, _) => Target::Group(*id),
+    fn name_units(&self, places: impl Iterator<Item = u32>, take: &mut dyn FnMut(&str)) {
+        let mut dn = String::new();
+        for unit in places.filter_map(|place| self.state.unit_at(place)) {
+            if self.reader.sees_unit(self.state, unit) {
+                dn.clear();
+                self.tree.group_into(&unit.group, &mut dn);
+                take(&dn);
+            }
+        }
+    }
+
+    /// Whether the reader sees everybody in a group, or themselves alone.
+    fn sees_members(&self, unit: &Unit) -> bool {
+        self.reader.sees_all() || self.reader.manages(unit)
+    }
+
+    fn members(&self, unit: &Unit, take: &mut dyn FnMut(&str)) {
+        let sees_members = self.sees_members(unit);
+        let mut dn = String::new();
+        let persons = unit.members.iter().filter_map(|place| self.state.person_at(*place));
+        for person in persons.filter(|person| sees_members || person.user.id == self.reader.user) {
+            dn.clear();
+            self.tree.person_into(&person.user, &mut dn);
+            take(&dn);
+        }
+        if sees_members {
+            self.name_units(unit.children.iter().copied(), take);
+        } else {
+            // The way from themselves to here.
+            let children = unit.children.iter().copied();
+            let own = children
+                .filter(|place| self.state.unit_at(*place).is_some_and(|child| self.reader.is_in(self.state, child)));
+            self.name_units(own, take);
+        }
+    }
+
+    fn member_uids(&self, unit: &Unit, take: &mut dyn FnMut(&str)) {
+        let Some(place) = self.state.unit_place(unit.group.id) else { return };
+        if !self.sees_members(unit) {
+            let own = self.state.person(self.reader.user).filter(|own| self.state.is_in(own, place));
+            own.into_iter().for_each(|own| take(own.user.profile.username.as_str()));
+            return;
+        }
+        for member in self.state.everybody_in(place) {
+            if let Some(person) = self.state.person_at(member) {
+                take(person.user.profile.username.as_str());
+            }
+        }
+    }
+
+    fn account_control(&self, user: &User) -> i64 {
+        if user.is_open(self.reader.now) { OPEN } else { CLOSED }
+    }
+
+    fn person_time(&self, user: &User, attribute: Attribute) -> Option<Timestamp> {
+        match attribute {
+            Attribute::CreateTimestamp => Some(user.created_at),
+            Attribute::ModifyTimestamp => Some(user.modified_at),
+            Attribute::PwdChangedTime => user.password_changed_at,
+            Attribute::PwdAccountLockedTime => (!user.is_open(self.reader.now)).then_some(LOCKED_FOR_GOOD),
+            _ => None,
+        }
+    }
+
+    fn person_any(&self, person: &Person, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
+        let user = &*person.user;
+        let text = match attribute {
+            Attribute::Uid => &person.name,
+            Attribute::Cn | Attribute::DisplayName => &person.full_name_folded,
+            Attribute::Mail => return person.emails.iter().any(|email| matches(Value::Text(email.as_str()))),
+            Attribute::GivenName => &person.given_name,
+            Attribute::Sn => &person.family_name,
+            Attribute::MemberOf => return !person.groups.is_empty() && matches(Value::Reference),
+            Attribute::EntryUuid => return matches(Value::Uuid(user.id.uuid())),
+            Attribute::UserAccountControl => return matches(Value::Integer(self.account_control(user))),
+            Attribute::UidNumber => return user.uid_number.is_some_and(|number| matches(Value::Integer(number))),
+            Attribute::GidNumber => return user.primary_group().is_some_and(|number| matches(Value::Integer(number))),
+            Attribute::JpegPhoto => return user.has_avatar && matches(Value::Opaque),
+            Attribute::Custom(custom) => return self.custom_any(person, custom, matches),
+            _ => return self.person_time(user, attribute).is_some_and(|at| matches(Value::Time(at))),
+        };
+        !text.as_str().is_empty() && matches(Value::Text(text.as_str()))
+    }
+
+    fn custom_any(&self, person: &Person, custom: Custom, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
+        let values = person.values.of(custom.number);
+        match custom.number {
+            LOGIN_SHELL if values.is_empty() => matches(Value::Text(&self.tree.posix.shell)),
+            HOME_DIRECTORY if values.is_empty() => matches(Value::Text(&self.tree.posix.home_of(&person.user))),
+            _ => any_of(&person.values, custom, matches),
+        }
+    }
+
+    fn unit_any(&self, unit: &Unit, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
+        match attribute {
+            Attribute::Cn | Attribute::DisplayName | Attribute::Uid => matches(Value::Text(unit.name.as_str())),
+            Attribute::Member | Attribute::UniqueMember => {
+                let (mut some, members) = (false, !unit.members.is_empty() || !unit.children.is_empty());
+                if members {
+                    self.members(unit, &mut |_| some = true);
+                }
+                some && matches(Value::Reference)
+            }
+            Attribute::MemberUid => {
+                let mut found = false;
+                self.member_uids(unit, &mut |name| found = found || matches(Value::Text(Folded::exact(name).as_str())));
+                found
+            }
+            Attribute::MemberOf => !unit.above.is_empty() && matches(Value::Reference),
+            Attribute::EntryUuid => matches(Value::Uuid(unit.group.id.uuid())),
+            Attribute::GroupNumber => matches(Value::Integer(unit.group.number)),
+            Attribute::GidNumber => unit.group.gid_number.is_some_and(|number| matches(Value::Integer(number))),
+            Attribute::Custom(custom) => any_of(&unit.values, custom, matches),
+            _ => unit_time(unit, attribute).is_some_and(|at| matches(Value::Time(at))),
         }
     }
 }
 
 impl Entry for View<'_> {
     fn any(&self, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
-        match (attribute, &self.kind) {
-            (Attribute::ObjectClass, _) => self.classes().any(|name| matches(Value::Class(name))),
+        if !self.reader.sees_attribute(attribute) {
+            return false;
+        }
+        match (attribute, self.kind) {
+            (Attribute::ObjectClass, _) => {
+                let mut found = false;
+                self.classes(&mut |name| found = found || matches(Value::Class(name)));
+                found
+            }
+            (Attribute::StructuralObjectClass, _) => matches(Value::Class(self.structural_class())),
             (Attribute::EntryDn | Attribute::SubschemaSubentry, _) => matches(Value::Reference),
+            (Attribute::HasSubordinates, _) => matches(Value::Boolean(self.subordinates() > 0)),
+            (Attribute::NumSubordinates, _) => {
+                matches(Value::Integer(i64::try_from(self.subordinates()).unwrap_or(i64::MAX)))
+            }
             (_, Kind::Base) => {
                 self.base_value(attribute).is_some_and(|value| matches(Value::Text(Folded::new(value).as_str())))
             }
-            (Attribute::Ou, Kind::Branch(branch)) => {
-                matches(Value::Text(if *branch == Target::People { "people" } else { "groups" }))
-            }
-            (_, Kind::Branch(_)) => false,
-            (_, Kind::Person(id, person)) => person_any(*id, person, attribute, matches),
-            (_, Kind::Group(id, unit)) => match attribute {
-                Attribute::Cn | Attribute::DisplayName | Attribute::Uid => matches(Value::Text(unit.name.as_str())),
-                Attribute::Member | Attribute::UniqueMember => !unit.members.is_empty() && matches(Value::Reference),
-                Attribute::EntryUuid => matches(Value::Uuid(id.uuid())),
-                Attribute::GroupNumber => matches(Value::Integer(unit.group.number)),
-                _ => group_time(&unit.group, attribute).is_some_and(|at| matches(Value::Time(at))),
-            },
+            (Attribute::Ou, Kind::People) => matches(Value::Text("people")),
+            (Attribute::Ou, Kind::Groups) => matches(Value::Text("groups")),
+            (_, Kind::People | Kind::Groups) => false,
+            (_, Kind::Person(person)) => self.person_any(person, attribute, matches),
+            (_, Kind::Unit(unit)) => self.unit_any(unit, attribute, matches),
         }
     }
 
@@ -214,14 +459,67 @@ impl Entry for View<'_> {
         let Some(whom) = refers_to(self.state, self.tree, attribute, reference) else {
             return attribute == Attribute::SubschemaSubentry && is_subschema(reference);
         };
-        match (attribute, &self.kind, whom) {
+        match (attribute, self.kind, whom) {
             (Attribute::EntryDn, _, whom) => whom == self.target(),
-            (Attribute::MemberOf, Kind::Person(_, person), Target::Group(group)) => person.groups.contains(&group),
-            (Attribute::Member | Attribute::UniqueMember, Kind::Group(_, unit), Target::Person(person)) => {
-                unit.members.contains(&person) && (self.reader.sees_all() || person == self.reader.user)
+            (Attribute::MemberOf, Kind::Person(person), Target::Group(group)) => {
+                self.state.unit_place(group).is_some_and(|place| self.state.is_in(person, place))
+            }
+            (Attribute::MemberOf, Kind::Unit(unit), Target::Group(group)) => {
+                self.state.unit_place(group).is_some_and(|place| unit.above.contains(&place))
+            }
+            (Attribute::Member | Attribute::UniqueMember, Kind::Unit(unit), Target::Person(id)) => {
+                let is_direct = || {
+                    let place = self.state.unit_place(unit.group.id);
+                    self.state
+                        .person(id)
+                        .is_some_and(|person| place.is_some_and(|place| person.groups.contains(&place)))
+                };
+                (self.sees_members(unit) || id == self.reader.user) && is_direct()
+            }
+            (Attribute::Member | Attribute::UniqueMember, Kind::Unit(unit), Target::Group(group)) => {
+                let place = self.state.unit_place(group);
+                self.sees_members(unit) && place.is_some_and(|place| unit.children.contains(&place))
             }
             _ => false,
         }
+    }
+
+    fn reaches(&self, attribute: Attribute, reference: &Reference) -> bool {
+        let Kind::Unit(unit) = self.kind else { return self.refers(attribute, reference) };
+        if !matches!(attribute, Attribute::Member | Attribute::UniqueMember) {
+            return self.refers(attribute, reference);
+        }
+        let (Some(whom), Some(place)) =
+            (refers_to(self.state, self.tree, attribute, reference), self.state.unit_place(unit.group.id))
+        else {
+            return false;
+        };
+        match whom {
+            Target::Person(id) => {
+                (self.sees_members(unit) || id == self.reader.user)
+                    && self.state.person(id).is_some_and(|person| self.state.is_in(person, place))
+            }
+            Target::Group(id) => {
+                self.sees_members(unit) && self.state.unit(id).is_some_and(|inner| inner.above.contains(&place))
+            }
+            _ => false,
+        }
+    }
+
+    fn is_named(&self, attribute: Attribute, value: &Folded) -> bool {
+        let own = match self.kind {
+            Kind::Person(person) => attribute == Attribute::Uid && person.name == *value,
+            Kind::Unit(unit) => attribute == Attribute::Cn && unit.name == *value,
+            Kind::Base | Kind::People | Kind::Groups => false,
+        };
+        let branch = match self.kind {
+            Kind::People | Kind::Person(_) => Some("people"),
+            Kind::Groups | Kind::Unit(_) => Some("groups"),
+            Kind::Base => None,
+        };
+        let in_base = |(kind, name): (&str, &Folded)| attribute.name() == kind && name == value;
+        own || (attribute == Attribute::Ou && branch == Some(value.as_str()))
+            || self.tree.base.rdns().iter().filter_map(|rdn| rdn.single()).any(in_base)
     }
 }
 
@@ -232,8 +530,10 @@ pub(super) fn refers_to(state: &State, tree: &Tree, attribute: Attribute, refere
             Found::Entry(target) => Some(target),
             Found::Nearest(_) => None,
         },
-        (Attribute::MemberOf, Reference::Name(name)) => state.unit_by_name(name.as_str()).map(Target::Group),
-        (_, Reference::Name(name)) => state.person_by_name(name.as_str()).map(Target::Person),
+        (Attribute::MemberOf, Reference::Name(name)) => {
+            state.unit_by_name(name.as_str()).map(|unit| Target::Group(unit.group.id))
+        }
+        (_, Reference::Name(name)) => state.person_by_name(name.as_str()).map(|person| Target::Person(person.user.id)),
     }
 }
 
@@ -247,38 +547,18 @@ fn present(text: &str, take: &mut dyn FnMut(&str)) {
     }
 }
 
-fn person_any(id: UserId, person: &Person, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
-    let text = match attribute {
-        Attribute::Uid => &person.name,
-        Attribute::Cn | Attribute::DisplayName => &person.full_name,
-        Attribute::Mail => &person.email,
-        Attribute::GivenName => &person.given_name,
-        Attribute::Sn => &person.family_name,
-        Attribute::MemberOf => return !person.groups.is_empty() && matches(Value::Reference),
-        Attribute::EntryUuid => return matches(Value::Uuid(id.uuid())),
-        Attribute::UserAccountControl => return matches(Value::Integer(account_control(&person.user))),
-        _ => return person_time(&person.user, attribute).is_some_and(|at| matches(Value::Time(at))),
-    };
-    !text.as_str().is_empty() && matches(Value::Text(text.as_str()))
+fn uuid(id: Uuid, take: &mut dyn FnMut(&str)) {
+    take(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
 }
 
-const fn account_control(user: &User) -> i64 {
-    if user.state.is_disabled() { CLOSED } else { OPEN }
+fn any_of(values: &Values, custom: Custom, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
+    values.of(custom.number).iter().any(|value| matches(value.compared()))
 }
 
-const fn person_time(user: &User, attribute: Attribute) -> Option<Timestamp> {
+fn unit_time(unit: &Unit, attribute: Attribute) -> Option<Timestamp> {
     match attribute {
-        Attribute::CreateTimestamp => Some(user.created_at),
-        Attribute::ModifyTimestamp => Some(user.modified_at),
-        Attribute::PwdChangedTime => user.password_changed_at,
-        _ => None,
-    }
-}
-
-const fn group_time(group: &Group, attribute: Attribute) -> Option<Timestamp> {
-    match attribute {
-        Attribute::CreateTimestamp => Some(group.created_at),
-        Attribute::ModifyTimestamp => Some(group.modified_at),
+        Attribute::CreateTimestamp => Some(unit.group.created_at),
+        Attribute::ModifyTimestamp => Some(unit.group.modified_at),
         _ => None,
     }
 }

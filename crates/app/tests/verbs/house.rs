@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use ostiary_app::{
     App, HashParameters, LockoutSettings, MailRoute, MailSettings, MasterKey, NewPerson, OpenError, Parts,
-    PasswordPolicy, SessionSettings, Settings, SignedIn, Site, TokenSettings, Visitor,
+    PasswordPolicy, PosixSettings, SessionSettings, Settings, SignedIn, Site, TokenSettings, Visitor,
 };
 use ostiary_model::{Actor, Clock, Ctx, Entropy, Folded, GroupId, Secret, Session, Span, Timestamp, User, UserId};
 use ostiary_store::{CacheUrl, DatabaseUrl, Store};
@@ -282,6 +282,7 @@ fn settings(folder: &Path) -> Settings {
         session: SessionSettings::default(),
         password_policy: PasswordPolicy::default(),
         tokens: TokenSettings::default(),
+        posix: PosixSettings::default(),
         mail: MailSettings { route: MailRoute::Folder(folder.join("mail")), from: "ostiary@example.tld".into() },
     }
 }

@@ -92,7 +92,7 @@ fn find(app: &App, name: &str) -> Result<Arc<Group>> {
 }
 
 fn list(app: &App, json: bool) -> Result<()> {
-    let found = app.directory().find_groups("", Page::ALL)?.rows;
+    let found = app.directory().find_groups(app.ctx(Actor::CommandLine).now, "", Page::ALL)?.rows;
     let groups: Vec<_> = found.iter().map(|row| Arc::clone(&row.group)).collect();
     let members = |group: &Group| -> Vec<String> {
         app.directory().members_of(group.id).iter().map(|user| user.profile.username.to_string()).collect()

@@ -165,7 +165,7 @@ fn is_sure(user: &User) -> Result<bool> {
 }
 
 fn list(app: &App, json: bool) -> Result<()> {
-    let people = app.directory().find_people("", PeopleState::Any, PeopleSort::default(), Page::ALL)?.rows;
+    let people = app.directory().find_people(app.ctx(Actor::CommandLine).now, "", PeopleState::Any, PeopleSort::default(), Page::ALL)?.rows;
     if json {
         return print_json(&Value::Array(people.iter().map(|user| as_json(app, user)).collect()));
     }

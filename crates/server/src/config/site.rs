@@ -1,7 +1,7 @@
 //! What follows from several keys together: addresses from the domain and the port, the base DN,
 //! and the settings of the verbs. And what can only be judged together.
 
-use ostiary_app::{HashParameters, MailRoute, MailSettings, Settings, Site};
+use ostiary_app::{HashParameters, MailRoute, MailSettings, PosixSettings, Settings, Site};
 use ostiary_model::{Dn, Email};
 use ostiary_store::DatabaseUrl;
 use url::Url;
@@ -73,6 +73,9 @@ impl Config {
                 format!("is {memory_kib}; allowed are 8 KiB or more for each of the {parallelism} lanes"),
             );
         }
+        for (key, what) in self.ldap.problems() {
+            told("ldap", key, what);
+        }
         for (number, client) in self.clients.iter().enumerate() {
             let twice = self.clients.iter().take(number).any(|other| other.id == client.id);
             if let (true, Some(place)) = (twice, &client.place) {
@@ -82,7 +85,7 @@ impl Config {
     }
 
     /// Where a key was set, if it was.
-    fn place(&self, section: &str, key: &str) -> Option<&Place> {
+    pub(super) fn place(&self, section: &str, key: &str) -> Option<&Place> {
         self.places.iter().find(|(in_section, name, _)| in_section == section && name == key).map(|(_, _, place)| place)
     }
 
@@ -150,6 +153,7 @@ impl Config {
             session: self.session,
             password_policy: self.password_policy,
             tokens: self.tokens,
+            posix: PosixSettings::default(),
             mail: MailSettings {
                 route: self.mail.route.clone().unwrap_or_else(|| MailRoute::Folder(self.data_dir.join("mail"))),
                 from: self.mail_from(),
@@ -167,9 +171,7 @@ impl Config {
                 }
             }
         }
-        for address in self.ldap.listen.iter().filter(|address| !address.ip().is_loopback()) {
-            warnings.push(format!("LDAP on {address} is plain text: passwords can be read on the way"));
-        }
+        warnings.extend(self.ldap.warnings());
         warnings
     }
 }
@@ -231,7 +233,7 @@ mod tests {
         let mut open = config("example.org");
         open.site.accounts_url = Url::parse("http://accounts.example.org").ok();
         open.site.directory_url = Url::parse("http://directory.example.org").ok();
-        open.ldap.listen = vec!["0.0.0.0:389".parse().unwrap()];
+        open.ldap.listen = Some(vec!["0.0.0.0:389".parse().unwrap()]);
         assert_eq!(open.warnings().len(), 3);
     }
 }

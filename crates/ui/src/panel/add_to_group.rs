@@ -104,7 +104,7 @@ fn page(keeper: &Keeper, user: &User) -> Page {
 /// The names of all groups.
 pub(super) fn group_names(keeper: &Keeper) -> Vec<String> {
     // Without words to search for, the search cannot be malformed.
-    let found = keeper.app().directory().find_groups("", directory::Page::ALL);
+    let found = keeper.app().directory().find_groups(keeper.door.ctx.now, "", directory::Page::ALL);
     found.map(|found| found.rows.iter().map(|row| row.group.name.to_string()).collect()).unwrap_or_default()
 }
 

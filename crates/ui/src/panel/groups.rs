@@ -46,7 +46,7 @@ pub(crate) struct Asked {
 
 /// The list.
 pub(crate) async fn show(keeper: Keeper, Query(asked): Query<Asked>) -> Result<Response, Problem> {
-    let found = keeper.app().directory().find_groups(&asked.q, directory::Page::ALL);
+    let found = keeper.app().directory().find_groups(keeper.door.ctx.now, &asked.q, directory::Page::ALL);
 
     let (rows, error) = match found {
         Ok(found) => (found.rows, None),

@@ -63,7 +63,13 @@ pub(crate) async fn show(keeper: Keeper, Path(name): Path, Query(asked): Query<A
     let group = keeper.group(&name)?;
     let part = directory::Page { number: 1, size: SHOWN };
 
-    let found = keeper.app().directory().find_people(&asked.q, PeopleState::Any, PeopleSort::default(), part);
+    let found = keeper.app().directory().find_people(
+        keeper.door.ctx.now,
+        &asked.q,
+        PeopleState::Any,
+        PeopleSort::default(),
+        part,
+    );
 
     let (people, total) = found.map(|found| (found.rows, found.total)).unwrap_or_default();
     Ok(keeper.ok(&page(&keeper, &group, asked.q, (&people, total))))

@@ -85,13 +85,15 @@ pub(crate) async fn show(keeper: Keeper, Query(asked): Query<Asked>) -> Result<R
     let sort = sort_of(&asked.sort);
     let part = |number| directory::Page { number, size: PER_PAGE };
 
-    let found = directory.find_people(&asked.q, which, sort, part(asked.page.unwrap_or(1).max(1)));
+    let found = directory.find_people(keeper.door.ctx.now, &asked.q, which, sort, part(asked.page.unwrap_or(1).max(1)));
     let (found, number, error) = match found {
         Ok(found) => {
             let number = page_of(asked.page, found.total);
             // An address from before people were deleted may lie beyond the end.
             let found = match asked.page {
-                Some(beyond) if beyond > number => directory.find_people(&asked.q, which, sort, part(number)),
+                Some(beyond) if beyond > number => {
+                    directory.find_people(keeper.door.ctx.now, &asked.q, which, sort, part(number))
+                }
                 _ => Ok(found),
             };
             (found.ok(), number, None)
