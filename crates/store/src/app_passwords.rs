@@ -85,6 +85,17 @@ impl Store {
 }
 
 impl Tx {
+    /// The app passwords of `user`, newest first, also those of an earlier generation.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Corrupt`].
+    pub async fn app_passwords_of(&mut self, user: UserId) -> Result<Vec<AppPassword>, Error> {
+        let rows: Vec<AppPasswordRow> = within!(self, db => sqlx::query_as(
+            app_password_select!("WHERE user_id = $1 ORDER BY created_at DESC, id DESC"),
+        ).bind(user.uuid()).fetch_all(db).await)?;
+        rows.into_iter().map(AppPassword::try_from).collect()
+    }
+
     /// Stores an app password.
     ///
     /// # Errors

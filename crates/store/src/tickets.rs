@@ -106,6 +106,23 @@ impl Store {
         Ok(value)
     }
 
+    /// Sets the counter `name` to `value` and begins its window anew.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn counter_set(&self, name: &str, value: i64, now: Timestamp, window: Span) -> Result<(), Error> {
+        if self.cache.set(&Key::counter(name), value, now, window).await {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        within!(tx, db => sqlx::query(
+            "INSERT INTO fallback_counter (name, value, expires_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at",
+        ).bind(name).bind(value).bind((now + window).as_micros()).execute(db).await.map(drop))?;
+        tx.commit(now).await?;
+        Ok(())
+    }
+
     /// Forgets the counter `name`.
     ///
     /// # Errors

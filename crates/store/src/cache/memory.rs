@@ -90,6 +90,14 @@ impl Memory {
         entries.insert(key.into(), Entry { value: Value::Count(by), expires_at: now + window });
         by
     }
+
+    pub(super) fn set(&self, key: &str, value: i64, now: Timestamp, window: Span) {
+        let mut entries = self.lock();
+        if entries.len() >= CAPACITY {
+            make_room(&mut entries, now);
+        }
+        entries.insert(key.into(), Entry { value: Value::Count(value), expires_at: now + window });
+    }
 }
 
 /// Makes room for some thousand entries, so that the walk over all of them is rare.

@@ -149,4 +149,16 @@ impl Cache {
             Self::Redis(redis) => redis.add(&key.0, by, window).await,
         }
     }
+
+    /// Sets a counter, for a window that begins now. False when the cache is away.
+    pub(crate) async fn set(&self, key: &Key, value: i64, now: Timestamp, window: Span) -> bool {
+        match self {
+            Self::Memory(memory) => {
+                memory.set(&key.0, value, now, window);
+                true
+            }
+            // What Redis counts is text.
+            Self::Redis(redis) => redis.put(&key.0, value.to_string().into_bytes(), window).await,
+        }
+    }
 }

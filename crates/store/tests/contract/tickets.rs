@@ -11,6 +11,7 @@ contract!(
     a_ticket_is_taken_once_by_all_who_try,
     a_ticket_ends_with_its_time,
     counters_count_for_everybody_and_can_be_cleared,
+    a_counter_that_is_set_begins_anew,
     old_tickets_are_forgotten,
     the_house_answers,
 );
@@ -60,6 +61,19 @@ async fn counters_count_for_everybody_and_can_be_cleared(house: House) {
     assert_eq!(house.store.counter_add(&name, -1, NOW, TTL).await.unwrap(), 49);
     house.store.counter_clear(&name, NOW).await.unwrap();
     assert_eq!(house.store.counter_add(&name, 1, NOW, TTL).await.unwrap(), 1);
+}
+
+async fn a_counter_that_is_set_begins_anew(house: House) {
+    let (short, wait) = (Span::from_secs(1), std::time::Duration::from_millis(1_100));
+    let name = format!("test:{:?}", ctx().bytes::<16>());
+    house.store.counter_set(&name, 1, NOW, short).await.unwrap();
+    house.store.counter_set(&name, 7, NOW, TTL).await.unwrap();
+    tokio::time::sleep(wait).await;
+    assert_eq!(house.store.counter_add(&name, 0, NOW + Span::from_secs(2), TTL).await.unwrap(), 7);
+    assert_eq!(house.store.counter_add(&name, 1, NOW + Span::from_secs(2), TTL).await.unwrap(), 8);
+    house.store.counter_set(&name, 1, NOW, short).await.unwrap();
+    tokio::time::sleep(wait).await;
+    assert_eq!(house.store.counter_add(&name, 0, NOW + Span::from_secs(2), TTL).await.unwrap(), 0);
 }
 
 async fn old_tickets_are_forgotten(house: House) {
