@@ -8,20 +8,20 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::lifecycle::Lifecycle;
-use crate::limits::Gate;
+use crate::limits::{Admission, Gate, Permit, Seat};
 
 /// How long to wait when the machine has run out of what a connection needs.
 const SHORTAGE: Duration = Duration::from_millis(100);
 
 /// Accepts on `listener` for ever and runs `door` for each connection that `gate` admits, as a
-/// task of `life`. The address given to `door` is the peer's, with IPv4 never dressed as IPv6.
+/// task of `life`. `door` is given the peer's address, with IPv4 never dressed as IPv6, and the
+/// place in which it tells whether it knows the peer. It is dropped when the place is needed.
 pub async fn accept<D, F>(listener: TcpListener, gate: Gate, life: Lifecycle, door: D)
 where
-    D: Fn(TcpStream, SocketAddr) -> F,
+    D: Fn(TcpStream, SocketAddr, Seat) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
     loop {
-        let Some(place) = gate.place().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -33,17 +33,32 @@ where
             }
         };
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let Some(permit) = gate.admit(peer.ip(), place) else {
-            tracing::debug!(%peer, "closed: this address holds as many connections as it may");
-            continue;
-        };
+        let leave = life.leave();
+        let Some(permit) = admitted(&gate, peer, &leave).await else { continue };
         // Answers are short; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
-        let work = door(stream, peer);
-        life.connection(async move {
-            work.await;
-            drop(permit);
-        });
+        let work = Box::pin(door(stream, peer, permit.seat().clone()));
+        life.guest(
+            leave,
+            Box::pin(async move {
+                work.await;
+                drop(permit);
+            }),
+        );
+    }
+}
+
+/// Waits at the gate, if it must be.
+async fn admitted(gate: &Gate, peer: SocketAddr, leave: &tokio_util::sync::CancellationToken) -> Option<Permit> {
+    loop {
+        match gate.admit(peer.ip(), leave) {
+            Admission::Enter(permit) => return Some(permit),
+            Admission::Wait => gate.left().await,
+            Admission::Close(reason) => {
+                tracing::debug!(%peer, "closed: {reason}");
+                return None;
+            }
+        }
     }
 }
 

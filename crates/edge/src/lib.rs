@@ -1,18 +1,24 @@
-//! The wall around the house: listeners, limits on connections, the loop that accepts, HTTP/1.1
+//! The wall around the house: listeners, limits on connections, the loop that accepts, TLS, HTTP/1.1
 //! on a connection, and the way everything ends in order.
 //!
 //! Knows no users and no pages: a door is an async function over a stream (LDAP) or a tower
-//! service (HTTP). Leaves out TLS, which will stand between the accepted stream and the door.
+//! service (HTTP). The one crate that names the library for TLS.
 
 mod accept;
+mod certificate;
+mod descriptors;
 mod guarded;
 mod http;
 mod lifecycle;
 mod limits;
 mod listen;
+mod tls;
 
 pub use accept::accept;
+pub use certificate::{CertificateError, CertificateFiles, ServedCertificate};
+pub use descriptors::raise_descriptors;
 pub use http::{HttpDoor, HttpLimits};
 pub use lifecycle::{End, Lifecycle, Signals, Stop};
-pub use limits::{Gate, Limits, Permit};
+pub use limits::{Gate, Limits, Seat};
 pub use listen::{BindError, bind};
+pub use tls::{Encrypted, Tls, TlsError, choose_tls_library};

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -81,6 +82,24 @@ impl Lifecycle {
             tokio::select! {
                 () = cut.cancelled() => {}
                 () = work => {}
+            }
+        });
+    }
+
+    /// Where one connection is told to leave at once: by whoever holds a clone, or when everything
+    /// is cut.
+    pub(crate) fn leave(&self) -> CancellationToken {
+        self.stop.cut.child_token()
+    }
+
+    /// As [`Lifecycle::connection`], and dropped when `leave` is cancelled. `work` comes boxed: it
+    /// is what an idle connection costs, and every hand it goes through would hold it once more.
+    pub(crate) fn guest(&self, leave: CancellationToken, mut work: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        self.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = &mut work => {}
+                () = leave.cancelled() => {}
             }
         });
     }

@@ -4,7 +4,11 @@ use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 
 use thiserror::Error as ThisError;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// How many connections may wait to be accepted: as many as most systems allow at all, so that a
+/// flood does not make the system turn others away while it is being shed.
+const BACKLOG: u32 = 4096;
 
 /// Why a port could not be taken. The text names address and cause and may be shown as it is.
 #[derive(Debug, ThisError)]
@@ -32,8 +36,18 @@ pub enum BindError {
 ///
 /// # Errors
 /// [`BindError`] when it cannot be had.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
+///
+/// # Panics
+/// Outside of a runtime.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A port on which connections of an earlier start linger is free.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    open().map_err(|cause: Error| match cause.kind() {
         ErrorKind::AddrInUse => BindError::InUse(address),
         ErrorKind::PermissionDenied => BindError::Forbidden(address),
         ErrorKind::AddrNotAvailable => BindError::NoSuchAddress(address),

@@ -1,260 +1,244 @@
-//! A connection: bytes in, bytes out, and when it ends.
+//! A connection: requests in the order in which they came, each answered by the session; from
+//! clear text to TLS when that is asked for; and when it ends.
 //!
-//! Every wait has an end: for the next message, for the rest of one, for the other side to take an
-//! answer. When the server ends a connection it says so first (RFC 4511 section 4.4.1), save where
-//! there was just silence.
+//! When the server ends a connection it says so first (RFC 4511 section 4.4.1), save where there
+//! was just silence. What has come in is answered before anything is sent, so that many small
+//! requests cost one write.
 
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use futures_util::FutureExt as _;
-use ldap3_proto::LdapCodec;
-use ldap3_proto::control::LdapControl;
-use ldap3_proto::proto::{LdapExtendedResponse, LdapMsg, LdapOp, LdapResultCode};
+use ldap3_proto::proto::{LdapOp, LdapResultCode};
 use ostiary_app::App;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{sleep, timeout};
-use tokio_util::codec::Encoder as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::LdapSettings;
 use crate::channel::Channel;
-use crate::frame::{Frame, Malformed};
+use crate::frame::{Frame, Operation};
 use crate::results::{Results, Step};
-use crate::session::{Answer, Outdated, Session, result};
+use crate::session::{Answer, Outdated, Session, result, start_tls_response};
+use crate::wire::{CHUNK, End, Wire};
 
-const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
-/// How much of an answer is gathered before it is sent.
-const CHUNK: usize = 64 * 1024;
-/// Room for reading; what most messages fit in.
-const ROOM: usize = 4 * 1024;
-/// How long, and how much, is read and thrown away after the last word, so that the other side
-/// gets to see it: closing with unread bytes would make the kernel take it back.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1024 * 1024;
+/// Makes an encrypted stream of a plain one, as the server. What is behind it is not known here.
+pub trait Encrypt<S>: Send {
+    /// What it makes.
+    type Encrypted: AsyncRead + AsyncWrite + Unpin + Send;
 
-/// Answers requests on `stream`, from `peer`, until either side ends the connection. When `stop` is
-/// cancelled it ends after the request at hand.
-pub async fn serve<S>(app: Arc<App>, stream: S, peer: IpAddr, settings: LdapSettings, stop: CancellationToken)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let channel = Channel { is_encrypted: false, offers_tls: false, trusts_clear_text: true };
-    let wire = Wire { stream, input: BytesMut::new(), output: BytesMut::new(), settings };
-    let mut connection = Connection { wire, session: Session::new(app, peer, channel) };
-    match connection.run(&stop).await {
-        Ok(()) => {}
-        Err(End::Gone(error)) => tracing::debug!(%peer, %error, "LDAP connection lost"),
-        Err(End::Silent) => tracing::debug!(%peer, "LDAP connection closed: nothing came"),
-        Err(End::Notice(code, message)) => {
-            tracing::debug!(%peer, ?code, message, "LDAP connection closed");
-            connection.wire.farewell(code, message).await;
-        }
-    }
+    /// Does the server's part of a handshake.
+    ///
+    /// # Errors
+    /// When there is none; the connection cannot go on.
+    fn encrypt(self, plain: S) -> impl Future<Output = io::Result<Self::Encrypted>> + Send;
 }
 
-/// Why a connection ends.
-enum End {
-    /// The other side is not there any more.
-    Gone(io::Error),
-    /// The other side said nothing for too long.
-    Silent,
-    /// The server ends it and says why.
-    Notice(LdapResultCode, &'static str),
+/// Whoever is at the other end.
+pub struct Peer {
+    /// Their address.
+    pub address: IpAddr,
+    /// Told whenever they begin or cease to be bound.
+    pub settle: Box<dyn Fn(bool) + Send + Sync>,
+}
+
+/// Serves LDAP connections. Clones are the same door.
+#[derive(Clone)]
+pub struct LdapDoor {
+    /// Answers what is asked.
+    pub app: Arc<App>,
+    /// Limits of time and size, and who may send passwords in clear text.
+    pub settings: Arc<LdapSettings>,
+    /// When cancelled, connections end after the request at hand.
+    pub stop: CancellationToken,
+}
+
+impl LdapDoor {
+    /// Answers requests on `stream`, which anybody on the way can read, until either side ends the
+    /// connection. With `encrypt` it offers StartTLS (RFC 4511 section 4.14).
+    pub async fn plain<S, E>(self, stream: S, peer: Peer, encrypt: Option<E>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+        E: Encrypt<S>,
+    {
+        let channel = Channel {
+            is_encrypted: false,
+            offers_tls: encrypt.is_some(),
+            trusts_clear_text: self.settings.trusts_clear_text(peer.address),
+        };
+        let mut connection = self.connection(stream, peer, channel);
+        if !connection.until_the_end(&self.stop).await {
+            return;
+        }
+        let Connection { wire, mut session, peer, .. } = connection;
+        let address = peer.address;
+        let stream = match (wire.into_stream(), encrypt) {
+            (Ok(stream), Some(encrypt)) => Box::pin(encrypt.encrypt(stream)).await,
+            (Err(End::Gone(error)), _) => Err(error),
+            _ => return,
+        };
+        match stream {
+            Ok(stream) => {
+                session.encrypted();
+                (peer.settle)(false);
+                let wire = Wire::new(stream, Arc::clone(&self.settings));
+                let mut connection = Connection { wire, session, peer, is_settled: false };
+                // In a box, so that what is waiting in clear text does not hold room for it.
+                Box::pin(connection.until_the_end(&self.stop)).await;
+            }
+            Err(error) => tracing::debug!(peer = %address, %error, "LDAP connection closed: no TLS after StartTLS"),
+        }
+    }
+
+    /// Answers requests on `stream`, which is encrypted, until either side ends the connection.
+    pub async fn encrypted<S>(self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        self.connection(stream, peer, Channel::ENCRYPTED).until_the_end(&self.stop).await;
+    }
+
+    fn connection<S>(&self, stream: S, peer: Peer, channel: Channel) -> Connection<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let session = Session::new(Arc::clone(&self.app), peer.address, channel);
+        Connection { wire: Wire::new(stream, Arc::clone(&self.settings)), session, peer, is_settled: false }
+    }
 }
 
 const OUTDATED: End = End::Notice(LdapResultCode::Unavailable, "the account was changed, bind again");
-
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> Self {
-        Self::Gone(error)
-    }
-}
-
-impl From<Malformed> for End {
-    fn from(error: Malformed) -> Self {
-        Self::Notice(
-            LdapResultCode::ProtocolError,
-            match error {
-                Malformed::Encoding => "this is not an LDAP message",
-                Malformed::TooLarge => "the message is too large",
-                Malformed::MessageId => "the message id is not between 1 and 2147483647",
-                Malformed::Operation => "the operation is unknown",
-            },
-        )
-    }
-}
+const STOPPING: End = End::Notice(LdapResultCode::Unavailable, "the server is stopping");
 
 struct Connection<S> {
     wire: Wire<S>,
     session: Session,
+    peer: Peer,
+    is_settled: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    /// True when it ends in that TLS is to begin.
+    async fn until_the_end(&mut self, stop: &CancellationToken) -> bool {
+        let peer = self.peer.address;
+        match self.run(stop).await {
+            Ok(()) => return true,
+            Err(End::Unbound) => {}
+            Err(End::Gone(error)) => tracing::debug!(%peer, %error, "LDAP connection lost"),
+            Err(End::Silent) => tracing::debug!(%peer, "LDAP connection closed: nothing came"),
+            Err(End::Notice(code, message)) => {
+                tracing::debug!(%peer, ?code, message, "LDAP connection closed");
+                self.wire.farewell(code, message).await;
+            }
+        }
+        false
+    }
+
+    /// Answers requests until TLS is to begin, or the connection ends.
     async fn run(&mut self, stop: &CancellationToken) -> Result<(), End> {
+        let mut stopping = std::pin::pin!(stop.cancelled());
         loop {
-            let frame = tokio::select! {
-                biased;
-                () = stop.cancelled() => return Err(End::Notice(LdapResultCode::Unavailable, "the server is stopping")),
-                frame = self.wire.receive(self.session.is_bound()) => frame?,
+            let is_bound = self.session.is_bound();
+            let frame = match self.wire.at_hand(is_bound)? {
+                Some(frame) => frame,
+                None => tokio::select! {
+                    biased;
+                    () = &mut stopping => return Err(STOPPING),
+                    frame = self.wire.receive(is_bound) => frame?.ok_or(End::Unbound)?,
+                },
             };
-            let Some(frame) = frame else { return Ok(()) };
-            let (id, operation) = (frame.id, frame.operation);
-            match self.session.handle(frame).await {
-                Answer::Nothing => {}
-                Answer::Unbind | Answer::StartTls(_) => return Ok(()),
-                Answer::Outdated => return Err(OUTDATED),
-                Answer::Search(results) => self.results(id, *results).await?,
-                Answer::Replies(replies, controls) => {
-                    tracing::debug!(?operation, "LDAP request answered");
-                    self.wire.replies(id, replies, controls)?;
-                    self.wire.flush().await?;
-                }
+            if self.answer(frame).await? {
+                return Ok(());
+            }
+            if self.is_settled != self.session.is_bound() {
+                self.is_settled = self.session.is_bound();
+                (self.peer.settle)(self.is_settled);
             }
         }
     }
 
+    /// Answers one request. True when TLS is to begin.
+    async fn answer(&mut self, frame: Frame) -> Result<bool, End> {
+        let (id, operation) = (frame.id, frame.operation);
+        if self.wire.owes() >= CHUNK || may_take_long(operation) {
+            self.wire.flush().await?;
+        }
+        // In a box, so that a connection that waits does not hold room for it.
+        match Box::pin(self.session.handle(frame)).await {
+            Answer::Nothing => {}
+            Answer::Unbind => return Err(End::Unbound),
+            Answer::Outdated => return Err(OUTDATED),
+            Answer::Search(results) => self.results(id, *results).await?,
+            Answer::StartTls(response) => return self.start_tls(id, response).await,
+            Answer::Replies(replies, controls) => self.wire.put_all(id, replies, controls)?,
+        }
+        tracing::debug!(?operation, "LDAP request answered");
+        Ok(false)
+    }
+
+    /// Answers that TLS begins now; or that it does not, when earlier requests are not answered
+    /// to the end (RFC 4511 section 4.14.1).
+    async fn start_tls(&mut self, id: i32, response: LdapOp) -> Result<bool, End> {
+        let is_alone = self.wire.owes() == 0;
+        let response = if is_alone {
+            response
+        } else {
+            start_tls_response(result(LdapResultCode::OperationsError, "earlier requests are still being answered"))
+        };
+        self.wire.put(id, response, Vec::new())?;
+        self.wire.flush().await?;
+        Ok(is_alone)
+    }
+
     /// Sends entries as they are found. Between the slices of a long search others have their
-    /// turn, and whoever reads is asked for again.
+    /// turn, whoever reads is asked for again, and what they have sent in the meantime is seen.
     async fn results(&mut self, id: i32, mut results: Results) -> Result<(), End> {
-        let limit = results.time_limit;
-        let mut time_is_up = std::pin::pin!(sleep(Duration::from_secs(limit)));
+        let limit = Duration::from_secs(results.time_limit);
+        let begun = now();
         let mut slices = 0_u32;
         let more = loop {
             let reader = match self.session.reader() {
                 Ok(Some(reader)) => reader,
                 Ok(None) | Err(Outdated) => return Err(OUTDATED),
             };
+            let mut is_slice = false;
             match results.step(self.session.app().directory(), reader) {
                 Step::Entry(entry) => self.wire.put(id, LdapOp::SearchResultEntry(entry), Vec::new())?,
                 Step::Pause => {
                     slices += 1;
-                    if slices > 1 {
-                        tokio::task::yield_now().await;
-                    }
+                    is_slice = slices > 1;
                 }
                 Step::End => break false,
                 Step::More => break true,
             }
-            if self.wire.output.len() >= CHUNK {
+            if self.wire.owes() >= CHUNK {
                 self.wire.flush().await?;
+                is_slice = true;
             }
-            if limit > 0 && (&mut time_is_up).now_or_never().is_some() {
-                let done = LdapOp::SearchResultDone(result(LdapResultCode::TimeLimitExceeded, ""));
-                self.wire.put(id, done, Vec::new())?;
+            if !is_slice {
+                continue;
+            }
+            tokio::task::yield_now().await;
+            if self.wire.glance(id, self.session.is_bound()).await? {
                 return self.wire.flush().await;
+            }
+            if !limit.is_zero() && now() - begun >= limit {
+                let done = LdapOp::SearchResultDone(result(LdapResultCode::TimeLimitExceeded, ""));
+                return self.wire.put(id, done, Vec::new());
             }
         };
         let (done, controls) = results.end(more, &mut self.session.pages);
-        self.wire.put(id, LdapOp::SearchResultDone(done), controls)?;
-        self.wire.flush().await
+        self.wire.put(id, LdapOp::SearchResultDone(done), controls)
     }
 }
 
-/// The two directions of a stream.
-struct Wire<S> {
-    stream: S,
-    input: BytesMut,
-    output: BytesMut,
-    settings: LdapSettings,
+/// Whether earlier answers should not wait for this one.
+const fn may_take_long(operation: Operation) -> bool {
+    !matches!(operation, Operation::Search | Operation::Compare | Operation::Abandon | Operation::Extended)
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
-    /// The next message. `None` when the other side has closed.
-    async fn receive(&mut self, is_bound: bool) -> Result<Option<Frame>, End> {
-        let (most, idle) = if is_bound {
-            (self.settings.max_message_bound, self.settings.idle_bound)
-        } else {
-            (self.settings.max_message_unbound, self.settings.idle_unbound)
-        };
-        if self.input.is_empty() {
-            // What one long message needed is not kept for all that follow.
-            self.input = BytesMut::new();
-            match timeout(idle, self.read()).await {
-                Err(_) => return Err(End::Silent),
-                Ok(Ok(0)) => return Ok(None),
-                Ok(read) => drop(read?),
-            }
-        }
-        let transfer = self.settings.transfer;
-        let whole = async {
-            loop {
-                if let Some(frame) = Frame::take(&mut self.input, most)? {
-                    return Ok(Some(frame));
-                }
-                if self.read().await? == 0 {
-                    return Ok(None);
-                }
-            }
-        };
-        match timeout(transfer, whole).await {
-            Ok(frame) => frame,
-            Err(_) => Err(End::Silent),
-        }
-    }
-
-    async fn read(&mut self) -> io::Result<usize> {
-        self.input.reserve(ROOM);
-        self.stream.read_buf(&mut self.input).await
-    }
-
-    fn replies(&mut self, id: i32, replies: Vec<LdapOp>, controls: Vec<LdapControl>) -> Result<(), End> {
-        let last = replies.len().saturating_sub(1);
-        let mut controls = Some(controls);
-        for (at, op) in replies.into_iter().enumerate() {
-            let controls = if at == last { controls.take().unwrap_or_default() } else { Vec::new() };
-            self.put(id, op, controls)?;
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, msgid: i32, op: LdapOp, ctrl: Vec<LdapControl>) -> Result<(), End> {
-        Ok(LdapCodec::default().encode(LdapMsg { msgid, op, ctrl }, &mut self.output)?)
-    }
-
-    /// Sends what was gathered.
-    async fn flush(&mut self) -> Result<(), End> {
-        let send = async {
-            self.stream.write_all(&self.output).await?;
-            self.stream.flush().await
-        };
-        match timeout(self.settings.transfer, send).await {
-            Ok(sent) => sent?,
-            Err(_) => return Err(End::Gone(io::ErrorKind::TimedOut.into())),
-        }
-        if self.output.capacity() > 2 * CHUNK {
-            self.output = BytesMut::new();
-        }
-        self.output.clear();
-        Ok(())
-    }
-
-    /// Says that this is the end, and why, and waits for the other side to have heard it.
-    async fn farewell(&mut self, code: LdapResultCode, message: &str) {
-        let notice = LdapOp::ExtendedResponse(LdapExtendedResponse {
-            res: result(code, message),
-            name: Some(NOTICE_OF_DISCONNECTION.to_owned()),
-            value: None,
-        });
-        if self.put(0, notice, Vec::new()).is_err() || self.flush().await.is_err() {
-            return;
-        }
-        let linger = async {
-            self.stream.shutdown().await?;
-            let mut read = 0;
-            while read < LINGER_BYTES {
-                self.input.clear();
-                match self.read().await? {
-                    0 => break,
-                    bytes => read += bytes,
-                }
-            }
-            io::Result::Ok(())
-        };
-        // Whether the other side hears it is up to it.
-        let _ = timeout(LINGER, linger).await;
-    }
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "measures how long a search takes")]
+    Instant::now()
 }

@@ -11,14 +11,23 @@ use ostiary_model::Secret;
 
 use crate::cli::print;
 
+/// Where LDAP is spoken.
+pub(crate) struct LdapAddresses {
+    pub(crate) plain: Vec<SocketAddr>,
+    pub(crate) tls: Vec<SocketAddr>,
+}
+
 /// Prints where to go.
-pub(crate) fn addresses(settings: &Settings, ldap: &[SocketAddr], data: &Path) {
+pub(crate) fn addresses(settings: &Settings, ldap: &LdapAddresses, data: &Path) {
     let data = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
     let mut text = format!("Ostiary {}\n", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "  sign in     {}", settings.site.issuer());
     let _ = writeln!(text, "  administer  {}", settings.site.directory_url.as_str().trim_end_matches('/'));
-    for address in ldap {
+    for address in &ldap.plain {
         let _ = writeln!(text, "  LDAP        ldap://{address}  {}", settings.base_dn);
+    }
+    for address in &ldap.tls {
+        let _ = writeln!(text, "  LDAPS       ldaps://{address}  {}", settings.base_dn);
     }
     let _ = writeln!(text, "  data        {}", data.display());
     print(&text);

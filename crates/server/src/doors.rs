@@ -1,14 +1,16 @@
 //! The doors on their listeners: HTTP with everything behind it, and LDAP.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use ostiary_app::App;
-use ostiary_edge::{Gate, HttpDoor, Lifecycle, Limits, accept};
+use ostiary_edge::{Encrypted, Gate, HttpDoor, Lifecycle, Limits, Seat, ServedCertificate, Tls, accept};
 use ostiary_httpkit::{Doors, FrontSettings, front};
+use ostiary_ldap::{Encrypt, LdapDoor, Peer};
 use ostiary_model::Ctx;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::{ClientConfig, HttpConfig, LdapConfig};
 
@@ -37,23 +39,72 @@ pub(crate) fn http(app: &Arc<App>, config: &HttpConfig, listeners: Vec<TcpListen
     let door = HttpDoor { service, limits: config.limits };
     for listener in listeners {
         let (door, stop) = (door.clone(), life.stop().clone());
-        let serve = move |stream, peer| door.clone().serve(stream, peer, stop.clone());
+        let serve = move |stream, peer, _: Seat| door.clone().serve(stream, peer, stop.clone());
         life.service("HTTP", accept(listener, gate.clone(), life.clone(), serve));
     }
 }
 
-/// Opens LDAP on `listeners`.
-pub(crate) fn ldap(app: &Arc<App>, config: &LdapConfig, listeners: Vec<TcpListener>, life: &Lifecycle) {
+/// Where LDAP is opened, and the certificate for it, if there is one.
+pub(crate) struct LdapPorts {
+    pub(crate) plain: Vec<TcpListener>,
+    pub(crate) tls: Vec<TcpListener>,
+    pub(crate) certificate: Option<Arc<ServedCertificate>>,
+}
+
+/// Opens LDAP on `ports`.
+///
+/// # Errors
+/// When TLS is wanted and cannot be spoken.
+pub(crate) fn ldap(app: &Arc<App>, config: &LdapConfig, ports: LdapPorts, life: &Lifecycle) -> Result<()> {
     let gate = Gate::new(Limits {
         total: config.max_connections,
         per_party: config.max_connections_per_address,
         shared: Vec::new(),
     });
-    for listener in listeners {
-        let (app, settings, stop) = (Arc::clone(app), config.limits, life.stop().draining().clone());
-        let serve = move |stream, peer: SocketAddr| {
-            ostiary_ldap::serve(Arc::clone(&app), stream, peer.ip(), settings, stop.clone())
-        };
-        life.service("LDAP", accept(listener, gate.clone(), life.clone(), serve));
+    let door = LdapDoor {
+        app: Arc::clone(app),
+        settings: Arc::new(config.limits.clone()),
+        stop: life.stop().draining().clone(),
+    };
+    let tls = match ports.certificate {
+        Some(certificate) => {
+            life.service("the certificate for LDAP", Arc::clone(&certificate).follow());
+            Some(Tls::new(certificate)?)
+        }
+        None => None,
+    };
+    for listener in ports.plain {
+        let (door, tls, gate) = (door.clone(), tls.clone(), gate.only_from(&config.allow_from));
+        let serve = move |stream, peer, seat| door.clone().plain(stream, at(peer, seat), tls.clone().map(StartTls));
+        life.service("LDAP", accept(listener, gate, life.clone(), serve));
+    }
+    for (listener, tls) in ports.tls.into_iter().zip(tls.iter().cycle()) {
+        let (door, tls, gate) = (door.clone(), tls.clone(), gate.only_from(&config.tls_allow_from));
+        let serve = move |stream, peer, seat| ldaps(door.clone(), tls.clone(), stream, at(peer, seat));
+        life.service("LDAPS", accept(listener, gate, life.clone(), serve));
+    }
+    Ok(())
+}
+
+/// What an LDAP connection knows of its other end. Who has bound keeps their place.
+fn at(peer: SocketAddr, seat: Seat) -> Peer {
+    Peer { address: peer.ip(), settle: Box::new(move |is_bound| seat.settle(is_bound)) }
+}
+
+async fn ldaps(door: LdapDoor, tls: Tls, stream: TcpStream, peer: Peer) {
+    match tls.handshake(stream).await {
+        Ok(stream) => door.encrypted(stream, peer).await,
+        Err(error) => tracing::debug!(peer = %peer.address, %error, "LDAPS connection closed: no TLS"),
+    }
+}
+
+/// StartTLS by means of the library that `edge` knows.
+struct StartTls(Tls);
+
+impl Encrypt<TcpStream> for StartTls {
+    type Encrypted = Encrypted<TcpStream>;
+
+    async fn encrypt(self, plain: TcpStream) -> io::Result<Self::Encrypted> {
+        self.0.handshake(plain).await
     }
 }

@@ -1,8 +1,7 @@
-//! What the machine gives: its clock, its source of chance, and the one library for TLS.
+//! What the machine gives: its clock and its source of chance.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, anyhow};
 use ostiary_model::{Clock, Entropy, Timestamp};
 
 /// The machine's clock.
@@ -28,16 +27,6 @@ impl Entropy for SystemEntropy {
             std::process::abort();
         }
     }
-}
-
-/// Chooses the library for TLS connections to databases, caches and mail servers.
-///
-/// # Errors
-/// When one was chosen before.
-pub(crate) fn prepare() -> Result<()> {
-    rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .map_err(|_| anyhow!("the library for TLS was chosen twice"))
 }
 
 #[cfg(test)]

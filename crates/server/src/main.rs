@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<()> {
     let config = config::load(arguments.config.as_deref())?;
-    machine::prepare()?;
+    ostiary_edge::choose_tls_library()?;
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(config),
         Command::Check { example } => cli::check(&config, example),

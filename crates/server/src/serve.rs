@@ -4,12 +4,17 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ostiary_edge::{End, Lifecycle, Signals, bind};
+use ostiary_edge::{End, Lifecycle, Signals, bind, raise_descriptors};
 use ostiary_model::Actor;
 use tokio::net::TcpListener;
 
+use crate::announce::LdapAddresses;
 use crate::config::Config;
+use crate::doors::LdapPorts;
 use crate::{announce, background, doors, house, log};
+
+/// Files and sockets that are kept free of connections: for database, cache, mail and files.
+const RESERVED: usize = 256;
 
 /// Runs the server until it is asked to stop.
 ///
@@ -27,13 +32,20 @@ pub(crate) fn run(config: Config) -> Result<()> {
     runtime.block_on(serve(config, begun))
 }
 
-async fn serve(config: Config, begun: Instant) -> Result<()> {
+async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     let signals = Signals::listen().context("signals cannot be listened for")?;
     let life = Lifecycle::new();
+    let certificate = config.ldap_certificate()?;
     // Ports first: a second start by mistake ends here, before it touches any data.
-    let http = listen(&config.http.listen, "http").await?;
-    let ldap = listen(&config.ldap.listen, "ldap").await?;
-    let (http_at, ldap_at) = (addresses(&http)?, addresses(&ldap)?);
+    let http = listen(&config.http.listen, "http", "listen")?;
+    let ldap = LdapPorts {
+        plain: listen(config.ldap.listen.as_deref().unwrap_or_default(), "ldap", "listen")?,
+        tls: listen(config.ldap.tls_listen.as_deref().unwrap_or_default(), "ldap", "tls_listen")?,
+        certificate,
+    };
+    let http_at = addresses(&http)?;
+    let ldap_at = LdapAddresses { plain: addresses(&ldap.plain)?, tls: addresses(&ldap.tls)? };
+    fit_connections(&mut config)?;
 
     let app = house::open(&config, http_at.first().map_or(0, SocketAddr::port)).await?;
     house::warn_of_readers(&config.data_dir);
@@ -42,7 +54,7 @@ async fn serve(config: Config, begun: Instant) -> Result<()> {
     let link = app.first_administrator_link(&ctx).await?;
 
     doors::http(&app, &config.http, http, &life);
-    doors::ldap(&app, &config.ldap, ldap, &life);
+    doors::ldap(&app, &config.ldap, ldap, &life)?;
     background::start(&app, &life);
 
     announce::addresses(app.settings(), &ldap_at, &config.data_dir);
@@ -59,13 +71,14 @@ async fn serve(config: Config, begun: Instant) -> Result<()> {
     }
 }
 
-async fn listen(addresses: &[SocketAddr], section: &str) -> Result<Vec<TcpListener>> {
+fn listen(addresses: &[SocketAddr], section: &str, key: &str) -> Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for address in addresses {
-        let listener = match bind(*address).await {
+        let listener = match bind(*address) {
             Ok(listener) => listener,
             Err(error) => {
-                bail!("{error}; choose another with [{section}] listen or OSTIARY_{}__LISTEN", section.to_uppercase())
+                let variable = format!("OSTIARY_{}__{}", section.to_uppercase(), key.to_uppercase());
+                bail!("{error}; choose another with [{section}] {key} or {variable}")
             }
         };
         listeners.push(listener);
@@ -73,6 +86,51 @@ async fn listen(addresses: &[SocketAddr], section: &str) -> Result<Vec<TcpListen
     Ok(listeners)
 }
 
+/// Makes the numbers of connections such that they never take what everything else needs: a
+/// database that cannot be opened is worse than a connection that has to wait.
+fn fit_connections(config: &mut Config) -> Result<()> {
+    let most = raise_descriptors().context("the system does not tell how many files may be open")?;
+    let (http, ldap) = (config.http.max_connections, config.ldap.max_connections);
+    let (http, ldap) = shares(most.saturating_sub(RESERVED), http, ldap);
+    if (http, ldap) != (config.http.max_connections, config.ldap.max_connections) {
+        tracing::warn!(
+            "the system lets this process open {most} files, so [http] max_connections counts as {http} and [ldap] max_connections as {ldap}; raise the limit (LimitNOFILE in systemd, ulimits in Docker)"
+        );
+    }
+    (config.http.max_connections, config.ldap.max_connections) = (http, ldap);
+    Ok(())
+}
+
+/// Divides `room` in proportion to what is wanted, where that is more.
+fn shares(room: usize, http: usize, ldap: usize) -> (usize, usize) {
+    let wanted = http.saturating_add(ldap);
+    if wanted <= room {
+        return (http, ldap);
+    }
+    let share = |part: usize| {
+        let share = u128::try_from(part).unwrap_or(0) * u128::try_from(room).unwrap_or(0);
+        usize::try_from(share / u128::try_from(wanted).unwrap_or(1).max(1)).unwrap_or(part).max(1)
+    };
+    (share(http), share(ldap))
+}
+
 fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>> {
     listeners.iter().map(|listener| listener.local_addr().context("a port cannot be asked for")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_fit_into_what_the_system_gives() {
+        for (room, wanted, given) in [
+            (20_000, (1_000, 10_000), (1_000, 10_000)),
+            (768, (1_000, 10_000), (69, 698)),
+            (0, (1_000, 10_000), (1, 1)),
+            (100, (usize::MAX, 1), (99, 1)),
+        ] {
+            assert_eq!(shares(room, wanted.0, wanted.1), given, "{room}");
+        }
+    }
 }

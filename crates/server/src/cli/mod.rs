@@ -89,12 +89,13 @@ pub(crate) fn complain(error: &anyhow::Error) {
 /// `ostiary check`.
 ///
 /// # Errors
-/// None of its own: a configuration with mistakes does not get this far.
+/// When a file that it names cannot be used. Other mistakes do not let it get this far.
 pub(crate) fn check(config: &Config, example: bool) -> Result<()> {
     if example {
         print(&config::example());
         return Ok(());
     }
+    config.ldap_certificate()?;
     for warning in config.warnings() {
         let _ = writeln!(std::io::stderr(), "ostiary: warning: {warning}");
     }

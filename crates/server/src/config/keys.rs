@@ -90,19 +90,25 @@ pub(crate) const SECTIONS: &[Section] = &[
         keys: keys! {
             "listen" http.listen: "One address with a port, or a list of them.";
             "trusted_proxies" http.trusted_proxies: "Reverse proxies whose X-Forwarded-For is believed: addresses or ranges such as \"10.0.0.0/8\".\nWithout it everybody behind a proxy counts as one address.";
-            "max_connections" http.max_connections: "Connections at once; further ones wait.";
-            "max_connections_per_address" http.max_connections_per_address: "Connections at once from one address (IPv6: one /64) that is no trusted proxy.";
+            "max_connections" http.max_connections: "Connections at once. When there are more, those give way that come from the address with the most.";
+            "max_connections_per_address" http.max_connections_per_address: "Connections at once from one address (IPv6: one /64) that is no trusted proxy; further ones are\nclosed.";
             "idle_timeout" http.limits.idle: "How long a connection may bring no whole request, or take nothing of an answer.";
             "request_timeout" http.limits.request: "How long one request may take.";
         },
     },
     Section {
         name: "ldap",
-        doc: "LDAP in plain text. Keep it on this machine or in a network that nobody else reads.",
+        doc: "LDAP, in plain text with StartTLS, and over TLS (LDAPS).",
         keys: keys! {
-            "listen" ldap.listen: "One address with a port, or a list of them.";
-            "max_connections" ldap.max_connections: "Connections at once; further ones wait.";
-            "max_connections_per_address" ldap.max_connections_per_address: "Connections at once from one address (IPv6: one /64).";
+            "listen" ldap.listen: "Plain LDAP: one address with a port, or a list of them. With a certificate it offers StartTLS.\nEmpty: none.";
+            "allow_from" ldap.allow_from: "Who may connect to it: addresses or ranges such as \"10.0.0.0/8\". Empty: everybody.";
+            "clear_text_from" ldap.limits.clear_text_from: "Where passwords may come from without TLS. Elsewhere clients must use StartTLS or LDAPS.";
+            "tls_listen" ldap.tls_listen: "LDAPS: likewise, such as \"0.0.0.0:636\". Needs a certificate. Empty: none.";
+            "tls_allow_from" ldap.tls_allow_from: "Who may connect to it. Empty: everybody.";
+            "certificate_file" ldap.certificate_file: "The certificate and those of its issuers, in a PEM file. When it changes it is read anew.";
+            "key_file" ldap.key_file: "Its private key, in a PEM file, not encrypted.";
+            "max_connections" ldap.max_connections: "Connections at once. When there are more, those give way that come from the address with the\nmost and have not signed in.";
+            "max_connections_per_address" ldap.max_connections_per_address: "Connections at once from one address (IPv6: one /64); further ones are closed.";
             "idle_timeout" ldap.limits.idle_bound: "How long a connection may say nothing.";
             "idle_timeout_unbound" ldap.limits.idle_unbound: "How long it may say nothing before a bind.";
             "transfer_timeout" ldap.limits.transfer: "How long one request may take to come in, and one answer to be taken.";

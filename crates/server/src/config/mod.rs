@@ -9,6 +9,7 @@ mod environment;
 mod example;
 mod file;
 mod keys;
+mod ldap;
 mod log;
 mod problems;
 mod raw;
@@ -21,13 +22,13 @@ use std::path::{Path, PathBuf};
 
 use ostiary_app::{HashParameters, LockoutSettings, MailRoute, PasswordPolicy, SessionSettings, TokenSettings};
 use ostiary_edge::HttpLimits;
-use ostiary_ldap::LdapSettings;
 use ostiary_model::{Network, Span};
 use ostiary_store::{CacheUrl, DatabaseUrl};
 use url::Url;
 
 pub(crate) use clients::{ClientConfig, Remember};
 pub(crate) use example::example;
+pub(crate) use ldap::LdapConfig;
 pub(crate) use log::{LogFormat, LogLevel};
 use problems::Place;
 pub(crate) use problems::Problems;
@@ -75,14 +76,6 @@ pub(crate) struct HttpConfig {
     pub(crate) limits: HttpLimits,
 }
 
-/// `[ldap]`.
-pub(crate) struct LdapConfig {
-    pub(crate) listen: Vec<SocketAddr>,
-    pub(crate) max_connections: usize,
-    pub(crate) max_connections_per_address: usize,
-    pub(crate) limits: LdapSettings,
-}
-
 /// `[mail]`.
 pub(crate) struct MailConfig {
     pub(crate) route: Option<MailRoute>,
@@ -97,7 +90,6 @@ pub(crate) struct LogConfig {
 
 impl Default for Config {
     fn default() -> Self {
-        let loopback = |port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
         Self {
             data_dir: PathBuf::from("data"),
             shutdown_grace: Span::from_secs(10),
@@ -111,18 +103,13 @@ impl Default for Config {
             database: None,
             cache: CacheUrl::Memory,
             http: HttpConfig {
-                listen: loopback(8080),
+                listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
                 trusted_proxies: Vec::new(),
                 max_connections: 1_000,
                 max_connections_per_address: 100,
                 limits: HttpLimits::default(),
             },
-            ldap: LdapConfig {
-                listen: loopback(3890),
-                max_connections: 1_000,
-                max_connections_per_address: 200,
-                limits: LdapSettings::default(),
-            },
+            ldap: LdapConfig::default(),
             mail: MailConfig { route: None, from: String::new() },
             hash: HashParameters::default(),
             lockout: LockoutSettings::default(),

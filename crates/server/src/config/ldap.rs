@@ -1,0 +1,94 @@
+//! `[ldap]`: ports, who may come to them, the certificate, and what does not go together.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ostiary_edge::{CertificateFiles, ServedCertificate};
+use ostiary_ldap::LdapSettings;
+use ostiary_model::Network;
+
+use super::Config;
+use super::problems::Problems;
+
+/// `[ldap]`.
+pub(crate) struct LdapConfig {
+    pub(crate) listen: Option<Vec<SocketAddr>>,
+    pub(crate) allow_from: Vec<Network>,
+    pub(crate) tls_listen: Option<Vec<SocketAddr>>,
+    pub(crate) tls_allow_from: Vec<Network>,
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: usize,
+    pub(crate) limits: LdapSettings,
+}
+
+impl Default for LdapConfig {
+    fn default() -> Self {
+        Self {
+            listen: Some(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 3890))]),
+            allow_from: Vec::new(),
+            tls_listen: None,
+            tls_allow_from: Vec::new(),
+            certificate_file: None,
+            key_file: None,
+            // An idle connection costs a few kilobytes, and programs keep pools of them.
+            max_connections: 10_000,
+            max_connections_per_address: 1_000,
+            limits: LdapSettings::default(),
+        }
+    }
+}
+
+impl LdapConfig {
+    fn certificate_files(&self) -> Option<CertificateFiles> {
+        let (certificate, key) = (self.certificate_file.clone()?, self.key_file.clone()?);
+        Some(CertificateFiles { certificate, key })
+    }
+
+    /// Keys that do not go with the others, and why.
+    pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let mut missing = |key, given: &str, what: &str| {
+            problems.push((key, format!("is not set, but {given} is; set both, or none: it names the file of {what}")));
+        };
+        match (&self.certificate_file, &self.key_file) {
+            (Some(_), None) => missing("key_file", "certificate_file", "the certificate's private key"),
+            (None, Some(_)) => missing("certificate_file", "key_file", "the certificate"),
+            (None, None) if self.tls_listen.is_some() => {
+                problems.push(("tls_listen", "needs a certificate: set certificate_file and key_file".to_owned()));
+            }
+            _ => {}
+        }
+        problems
+    }
+
+    /// What works but deserves a word.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let plain = self.listen.iter().flatten().filter(|address| !address.ip().is_loopback());
+        plain
+            .filter(|_| self.certificate_file.is_none())
+            .map(|address| format!("LDAP on {address} is plain text: passwords can be read on the way"))
+            .collect()
+    }
+}
+
+impl Config {
+    /// The certificate for LDAP, read from its files, if there is one.
+    ///
+    /// # Errors
+    /// Says which of the files cannot be used, and why.
+    pub(crate) fn ldap_certificate(&self) -> Result<Option<Arc<ServedCertificate>>, Problems> {
+        let Some(files) = self.ldap.certificate_files() else { return Ok(None) };
+        ServedCertificate::open(files).map(Some).map_err(|error| {
+            let mut problems = Problems::default();
+            let what = format!("[ldap] {} {error}", error.setting());
+            match self.place("ldap", error.setting()) {
+                Some(place) => problems.at(place, what),
+                None => problems.general(what),
+            }
+            problems
+        })
+    }
+}
