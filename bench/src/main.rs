@@ -1,23 +1,43 @@
-//! Measures Ostiary side by side with a peer, in one run on one machine.
+//! Measures LDAP servers on this machine: load of many kinds, and Ostiary side by side with
+//! OpenLDAP's slapd.
 //!
-//! `seed` fills a database, `ldap` measures searches on a kept connection of a running server,
-//! `peer` starts OpenLDAP's slapd with the same people and measures both, as a ratio. Build it in
+//! `seed` fills a database, `run` loads a running server that holds the population. Build it in
 //! release; a figure from a debug build says nothing.
-#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a tool that measures time and prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a tool that measures time, counts and prints"
+)]
 
-mod client;
+mod argon;
+mod kinds;
+mod ldif;
+mod load;
 mod population;
-mod searches;
+mod proof;
+mod request;
+mod scan;
+mod seed;
 mod slapd;
+mod stats;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use ldap3_proto::proto::{LdapBindCred, LdapBindRequest, LdapOp};
 
-/// Measures Ostiary side by side with a peer.
+use crate::kinds::Kind;
+use crate::population::{PASSWORD, Population, READER, WRITER};
+use crate::request::Request;
+
+/// Measures LDAP servers on this machine.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -26,145 +46,131 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Writes people and groups into an Ostiary database that nobody else writes to.
+    /// Writes the population into an Ostiary database that nobody else writes to.
     Seed {
-        /// The SQLite file, made when it is not there.
+        /// The SQLite file of an Ostiary that was started once.
         #[arg(long)]
         database: PathBuf,
         /// How many people.
         #[arg(long, default_value_t = 1000)]
         people: u32,
     },
-    /// Measures searches at a running Ostiary that was filled with `seed`.
-    Ldap {
-        #[command(flatten)]
-        target: Target,
-        /// Prints JSON instead of a table.
-        #[arg(long)]
-        json: bool,
+    /// Loads a running server that holds the population.
+    Run(Run),
+    /// Starts slapd with the population and keeps it until the end of input.
+    Slapd {
+        /// How many people.
+        #[arg(long, default_value_t = 1000)]
+        people: u32,
+        /// Its worker threads.
+        #[arg(long, default_value_t = 4)]
+        threads: usize,
+        /// The base DN.
+        #[arg(long, default_value = "dc=localhost")]
+        base: String,
     },
-    /// Binds again and again on some connections at once, as busy applications do.
-    Binds {
-        #[command(flatten)]
-        target: Target,
-        /// How many binds on each of four connections.
-        #[arg(long, default_value_t = 25)]
-        count: u32,
-    },
-    /// As `ldap`, and slapd with the same people beside it.
-    Peer {
-        #[command(flatten)]
-        target: Target,
+    /// Hashes with Argon2id on all cores, as Ostiary does by default.
+    Argon2 {
+        /// For so many seconds.
+        #[arg(long, default_value_t = 5.0)]
+        seconds: f64,
     },
 }
 
-/// Where to search and as whom.
+/// What to send, to whom and for how long.
 #[derive(Args)]
-struct Target {
-    /// The server.
+struct Run {
+    /// What to send, one after the other.
+    #[arg(long, value_enum, num_args = 1.., default_values_t = [Kind::User])]
+    kind: Vec<Kind>,
+    /// The server; a loopback address.
     #[arg(long, default_value = "127.0.0.1:3890")]
     address: SocketAddr,
-    /// The account that reads.
-    #[arg(long)]
-    bind_dn: String,
-    /// A file with its password.
-    #[arg(long)]
-    password_file: PathBuf,
     /// The base DN.
     #[arg(long, default_value = "dc=localhost")]
     base: String,
-    /// How many people `seed` wrote.
+    /// How many people the server holds.
     #[arg(long, default_value_t = 1000)]
     people: u32,
-    /// Seconds for each kind of search.
-    #[arg(long, default_value_t = 3)]
-    seconds: u64,
+    /// Connections at once.
+    #[arg(long, default_value_t = 16)]
+    connections: usize,
+    /// Threads of the generator.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Seconds before anything counts.
+    #[arg(long, default_value_t = 1.0)]
+    warm_up: f64,
+    /// Seconds that count.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Requests a second in all; as many as go without it.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Prints JSON instead of lines.
+    #[arg(long)]
+    json: bool,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match Arguments::parse().command {
-        Command::Seed { database, people } => population::seed(&database, people).await,
-        Command::Ldap { target, json } => {
-            let figures = measure(&target).await?;
-            if json {
-                print_json(&figures)
-            } else {
-                print_table(&figures)
-            }
+        Command::Seed { database, people } => {
+            runtime.block_on(seed::seed(&database, &Population::new("dc=localhost", people)))
+        }
+        Command::Run(run) => measure(&run),
+        Command::Slapd { people, threads, base } => runtime.block_on(async {
+            let slapd = slapd::Slapd::start(&Population::new(&base, people), threads).await?;
+            println!("{} {} filled in {:.1} s", slapd.address, slapd.pid()?, slapd.filled_in.as_secs_f64());
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+            slapd.stop().await
+        }),
+        Command::Argon2 { seconds } => {
+            println!("{:.1} hashes a second", argon::rate(Duration::from_secs_f64(seconds))?);
             Ok(())
         }
-        Command::Binds { target, count } => binds(&target, count).await,
-        Command::Peer { target } => peer(&target).await,
     }
 }
 
-async fn measure(target: &Target) -> anyhow::Result<Vec<searches::Figure>> {
-    let mut client = client::Client::connect(target.address).await?;
-    client.bind(&target.bind_dn, &password(target)?).await?;
-    searches::measure(&mut client, &target.base, target.people, Duration::from_secs(target.seconds)).await
-}
-
-async fn binds(target: &Target, count: u32) -> anyhow::Result<()> {
-    let password = password(target)?;
-    let one = async || -> anyhow::Result<()> {
-        let mut client = client::Client::connect(target.address).await?;
-        for _ in 0..count {
-            client.bind(&target.bind_dn, &password).await?;
+fn measure(run: &Run) -> anyhow::Result<()> {
+    wire::on_loopback(run.address)?;
+    let population = Population::new(&run.base, run.people);
+    let mut rows = Vec::new();
+    for kind in &run.kind {
+        let name =
+            clap::ValueEnum::to_possible_value(kind).map_or_else(String::new, |value| value.get_name().to_owned());
+        let figures = measure_kind(run, *kind, &population)?;
+        if run.json {
+            rows.push(figures.to_json(&name));
+        } else {
+            println!("{}", figures.to_line(&name));
         }
-        Ok(())
+    }
+    if run.json {
+        println!("{}", serde_json::Value::from(rows));
+    }
+    Ok(())
+}
+
+fn measure_kind(run: &Run, kind: Kind, population: &Population) -> anyhow::Result<stats::Figures> {
+    let nonce = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let requests = Arc::new(kind.requests(population, nonce)?);
+    let who = population.person_dn(if kind.is_once() { WRITER } else { READER });
+    let cred = LdapBindCred::Simple(PASSWORD.to_owned());
+    let login = LdapOp::BindRequest(LdapBindRequest { version: 3, dn: who.clone(), cred });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(proof::prove(run.address, &login, &requests, population))?;
+    let login = if kind.is_as_reader() { Some(Arc::new(Request::bind(&who, PASSWORD)?)) } else { None };
+    let plan = load::Plan {
+        address: run.address,
+        login,
+        connections: run.connections,
+        threads: run.threads,
+        warm_up: Duration::from_secs_f64(run.warm_up),
+        duration: Duration::from_secs_f64(run.seconds),
+        rate: run.rate,
+        once: kind.is_once(),
+        new_connections: kind.is_new_connection(),
     };
-    tokio::try_join!(one(), one(), one(), one())?;
-    Ok(())
-}
-
-fn password(target: &Target) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(&target.password_file)
-        .with_context(|| format!("{} cannot be read", target.password_file.display()))?;
-    Ok(text.trim_end().to_owned())
-}
-
-async fn peer(target: &Target) -> anyhow::Result<()> {
-    let slapd = slapd::Slapd::start(&target.base, target.people).await?;
-    let ours = measure(target).await?;
-    let mut client = client::Client::connect(slapd.address()).await?;
-    client.bind(&slapd.root_dn(), slapd::PASSWORD).await?;
-    let theirs =
-        searches::measure(&mut client, &target.base, target.people, Duration::from_secs(target.seconds)).await?;
-    println!("{:<28} {:>12} {:>12} {:>8}", "median, one connection", "Ostiary", "slapd", "ratio");
-    for (our, their) in ours.iter().zip(&theirs) {
-        let ratio = our.median.as_secs_f64() / their.median.as_secs_f64();
-        println!("{:<28} {:>9.0} µs {:>9.0} µs {:>8.2}", our.name, micros(our.median), micros(their.median), ratio);
-    }
-    Ok(())
-}
-
-fn print_table(figures: &[searches::Figure]) {
-    println!("{:<28} {:>12} {:>12} {:>10}", "one connection", "median", "99 %", "searches");
-    for figure in figures {
-        println!(
-            "{:<28} {:>9.0} µs {:>9.0} µs {:>10}",
-            figure.name,
-            micros(figure.median),
-            micros(figure.p99),
-            figure.count
-        );
-    }
-}
-
-fn print_json(figures: &[searches::Figure]) {
-    let rows: Vec<serde_json::Value> = figures
-        .iter()
-        .map(|figure| {
-            serde_json::json!({
-                "name": figure.name, "count": figure.count,
-                "median_us": micros(figure.median), "p99_us": micros(figure.p99),
-            })
-        })
-        .collect();
-    println!("{}", serde_json::Value::from(rows));
-}
-
-fn micros(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e6
+    Ok(load::run(&plan, requests)?.figures())
 }

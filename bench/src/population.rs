@@ -1,104 +1,135 @@
-//! The people of a measurement: each in three of twenty groups, the same for every server.
+//! The people and groups of a measurement, the same for every server and every run: who they are
+//! follows from their number alone.
+//!
+//! Each is in three to eight of 500 groups. A few groups are large and many small, as they are in
+//! real directories: of 10,000 people the largest group has some 2,000, the middle one about 80.
 
-use std::fmt::Write as _;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+/// How many groups there are.
+pub(crate) const GROUPS: u32 = 500;
+/// The password of everybody. The servers are on the loopback address for some minutes.
+pub(crate) const PASSWORD: &str = "measured-on-loopback";
+/// So many people have a password, the first ones: all that sign in.
+pub(crate) const SIGNING_IN: usize = 256;
+/// May read everything.
+pub(crate) const READER: &str = "reader";
+/// May write everything, where there is a difference.
+pub(crate) const WRITER: &str = "writer";
 
-use anyhow::Context as _;
-use ostiary_model::{
-    Actor, Ctx, Email, Entropy, Generation, GroupName, Membership, Profile, Subject, Timestamp, User, UserState,
-    Username,
-};
-use ostiary_store::{CacheUrl, DatabaseUrl, Store};
+const GIVEN: [&str; 32] = [
+    "Ada", "Bela", "Carla", "Dana", "Elif", "Farid", "Greta", "Hanna", "Ines", "Jonas", "Kofi", "Lena", "Mila", "Nils",
+    "Olga", "Pavel", "Quinn", "Rosa", "Sven", "Tara", "Umut", "Vera", "Wanda", "Xenia", "Yusuf", "Zoe", "Amir",
+    "Birte", "Chidi", "Daria", "Emil", "Frida",
+];
+const FAMILY: [&str; 32] = [
+    "Acker", "Berg", "Claas", "Dorn", "Ebers", "Falk", "Grau", "Holm", "Imhoff", "Jans", "Kamp", "Lind", "Moor",
+    "Nord", "Ohm", "Pohl", "Quast", "Roth", "Stein", "Thal", "Unger", "Vogt", "Wald", "Xylander", "Yorck", "Ziegen",
+    "Alten", "Brand", "Cramer", "Dietz", "Eich", "Fuchs",
+];
+const ENDING: [&str; 32] = [
+    "mann", "berger", "feld", "hofer", "kamper", "lund", "stedt", "wick", "bach", "hausen", "meister", "born", "thal",
+    "quist", "strom", "gren", "rup", "sen", "loh", "ried", "au", "busch", "dorf", "eck", "furt", "garten", "heim",
+    "injo", "kirch", "land", "moos", "nagel",
+];
 
-const GROUPS: u32 = 20;
-
-struct Random;
-
-impl Entropy for Random {
-    fn fill(&self, buffer: &mut [u8]) {
-        // Ids of a measurement: that they differ is enough, and the library does not fail.
-        let _ = aws_lc_rs::rand::fill(buffer);
-    }
+/// One person.
+pub(crate) struct Person {
+    /// The user name.
+    pub(crate) uid: String,
+    pub(crate) mail: String,
+    pub(crate) given: &'static str,
+    pub(crate) family: String,
+    /// Numbers of groups, ascending.
+    pub(crate) groups: Vec<u32>,
 }
 
-/// The groups that person `number` is in.
-pub(crate) fn groups_of(number: u32) -> [u32; 3] {
-    [number % GROUPS, (number + 7) % GROUPS, (number + 13) % GROUPS]
-}
-
-/// Writes `people` persons and the groups into the SQLite file `database`, in one transaction.
-pub(crate) async fn seed(database: &Path, people: u32) -> anyhow::Result<()> {
-    let micros = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
-    let now = Timestamp::from_micros(i64::try_from(micros)?);
-    let ctx = Ctx::new(now, Actor::Server, Arc::new(Random));
-    let url = DatabaseUrl::parse(&format!("sqlite:{}", database.display()))?;
-    let store = Store::open(&url, &CacheUrl::Memory, now).await?;
-    let mut tx = store.begin().await?;
-    let mut groups = Vec::new();
-    for number in 0..GROUPS {
-        groups.push(tx.group_insert(ctx.id(), &GroupName::parse(&format!("group{number:02}"))?, now).await?);
-    }
-    for number in 0..people {
-        let user = person(&ctx, number)?;
-        tx.user_insert(&user).await?;
-        for group in groups_of(number) {
-            let group = groups.get(group as usize).context("a group of the twenty")?.id;
-            tx.membership_insert(Membership { user: user.id, group }, now).await?;
+impl Person {
+    fn new(number: u32) -> Self {
+        let mut chance = Chance(u64::from(number));
+        let given = pick(&GIVEN, &mut chance);
+        let family = format!("{}{}", pick(&FAMILY, &mut chance), pick(&ENDING, &mut chance));
+        let count = 3 + chance.below(6) as usize;
+        let mut groups = Vec::with_capacity(count);
+        while groups.len() < count {
+            let group = skewed(&mut chance);
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
         }
+        groups.sort_unstable();
+        let mail = format!("{}.{}.{number:05}@example.org", given.to_lowercase(), family.to_lowercase());
+        Self { uid: format!("user{number:05}"), mail, given, family, groups }
     }
-    tx.commit(now).await?;
-    store.close().await;
-    Ok(())
+
+    /// The full name.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.given, self.family)
+    }
 }
 
-fn person(ctx: &Ctx, number: u32) -> anyhow::Result<User> {
-    Ok(User {
-        id: ctx.id(),
-        subject: ctx.random_id::<Subject>(),
-        profile: Profile {
-            username: Username::parse(&format!("user{number:05}"))?,
-            email: Email::parse(&format!("user{number:05}@example.org"))?,
-            email_verified: true,
-            display_name: format!("User Number {number}"),
-            given_name: "User".into(),
-            family_name: format!("Number {number}"),
-        },
-        state: UserState::Active,
-        generation: Generation(1),
-        has_totp: false,
-        created_at: ctx.now,
-        modified_at: ctx.now,
-        password_changed_at: None,
-        last_sign_in_at: None,
-    })
+/// Everybody, and the tree that they stand in.
+pub(crate) struct Population {
+    pub(crate) base: String,
+    pub(crate) people: Vec<Person>,
+    /// Numbers of people by number of the group, ascending.
+    pub(crate) members: Vec<Vec<u32>>,
 }
 
-/// The same people as LDIF, for a server that is filled that way.
-pub(crate) fn ldif(base: &str, people: u32) -> String {
-    let (kind, name) = base.split(',').next().and_then(|rdn| rdn.split_once('=')).unwrap_or(("dc", "localhost"));
-    let mut text =
-        format!("dn: {base}\nobjectClass: dcObject\nobjectClass: organization\no: bench\n{kind}: {name}\n\n");
-    for unit in ["people", "groups"] {
-        let _ = write!(text, "dn: ou={unit},{base}\nobjectClass: organizationalUnit\nou: {unit}\n\n");
-    }
-    for number in 0..people {
-        let _ = write!(
-            text,
-            "dn: uid=user{number:05},ou=people,{base}\nobjectClass: inetOrgPerson\nuid: user{number:05}\n\
-             mail: user{number:05}@example.org\ncn: User Number {number}\ngivenName: User\nsn: Number {number}\n\n"
-        );
-    }
-    for group in 0..GROUPS {
-        let _ = write!(
-            text,
-            "dn: cn=group{group:02},ou=groups,{base}\nobjectClass: groupOfUniqueNames\ncn: group{group:02}\n"
-        );
-        for number in (0..people).filter(|number| groups_of(*number).contains(&group)) {
-            let _ = writeln!(text, "uniqueMember: uid=user{number:05},ou=people,{base}");
+impl Population {
+    pub(crate) fn new(base: &str, people: u32) -> Self {
+        let people: Vec<_> = (0..people).map(Person::new).collect();
+        let mut members = vec![Vec::new(); GROUPS as usize];
+        for (number, person) in (0..).zip(&people) {
+            for group in &person.groups {
+                if let Some(list) = members.get_mut(*group as usize) {
+                    list.push(number);
+                }
+            }
         }
-        text.push('\n');
+        Self { base: base.to_owned(), people, members }
     }
-    text
+
+    pub(crate) fn person_dn(&self, uid: &str) -> String {
+        format!("uid={uid},ou=people,{}", self.base)
+    }
+
+    pub(crate) fn group_dn(&self, number: u32) -> String {
+        format!("cn={},ou=groups,{}", group_name(number), self.base)
+    }
+
+    /// Entries of the class `person`: everybody, and the two accounts that measure.
+    pub(crate) fn persons(&self) -> usize {
+        self.people.len() + 2
+    }
+}
+
+pub(crate) fn group_name(number: u32) -> String {
+    format!("group{number:03}")
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014): the same numbers everywhere.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: u32) -> u32 {
+        let high = (self.next() >> 32) * u64::from(limit);
+        u32::try_from(high >> 32).unwrap_or_default()
+    }
+}
+
+fn pick(list: &'static [&'static str; 32], chance: &mut Chance) -> &'static str {
+    list.get(chance.below(32) as usize).copied().unwrap_or_default()
+}
+
+/// The square of an even chance: group 0 has most members.
+fn skewed(chance: &mut Chance) -> u32 {
+    let even = u64::from(chance.below(1 << 16));
+    u32::try_from((even * even * u64::from(GROUPS)) >> 32).unwrap_or_default()
 }
