@@ -381,6 +381,14 @@ impl Pattern {
         Some(Self { initial, any, last, padded })
     }
 
+    /// The longest of its parts, without spaces at the edges: whatever matches has it somewhere. Not
+    /// there when all parts are spaces.
+    #[must_use]
+    pub fn longest_part(&self) -> Option<&str> {
+        let parts = self.initial.iter().chain(&self.any).chain(&self.last);
+        parts.map(|part| part.trim()).max_by_key(|part| part.len()).filter(|part| !part.is_empty())
+    }
+
     fn matches(&self, text: &str) -> bool {
         if self.padded { self.matches_in(&format!(" {text} ")) } else { self.matches_in(text) }
     }

@@ -4,6 +4,7 @@
 //! the indexes renewed. Password hashes and other secrets never come here. Searches and the
 //! panel's lists are in the modules below; who may see what is decided by `model::may`.
 
+mod column;
 mod index;
 mod panel;
 mod search;

@@ -14,6 +14,7 @@ use ostiary_model::{
 use ostiary_store::Snapshot;
 
 use super::Counts;
+use super::column::Column;
 use super::index::{Index, Place, Term};
 use super::values::Values;
 
@@ -187,7 +188,17 @@ pub(super) struct State {
     person_places: HashMap<UserId, u32>,
     unit_places: HashMap<GroupId, u32>,
     index: Index,
+    columns: HashMap<Attribute, Column>,
+    /// The places of the three groups that rights hang from, the highest first.
+    role_places: [Option<u32>; 3],
 }
+
+/// The groups that rights hang from, the highest first.
+const ROLES: [(&str, Role); 3] = [
+    (ADMIN_GROUP, Role::Admin),
+    (PASSWORD_MANAGER_GROUP, Role::PasswordManager),
+    (STRICT_READONLY_GROUP, Role::StrictReadonly),
+];
 
 impl State {
     pub(super) fn new(snapshot: Snapshot) -> Self {
@@ -221,11 +232,11 @@ impl State {
     }
 
     fn user_set(&mut self, id: UserId, entry: Option<UserEntry>) {
-        let (schema, index) = (Arc::clone(&self.schema), &mut self.index);
+        let schema = Arc::clone(&self.schema);
         let place = self.person_places.get(&id).copied();
         let old = place.and_then(|place| self.persons.take(place));
         if let (Some(place), Some(old)) = (place, &old) {
-            old.terms(&schema, &mut |attribute, term| index.remove(attribute, term, Place::Person(place)));
+            old.terms(&schema, &mut |attribute, term| self.term_remove(attribute, term, Place::Person(place)));
         }
         let Some(entry) = entry else {
             let Some(place) = place else { return };
@@ -240,23 +251,24 @@ impl State {
         };
         let Some(place) = place.or_else(|| self.persons.open()) else { return };
         let person = Person::new(&schema, entry, old.map_or_else(Vec::new, |old| old.groups));
-        person.terms(&schema, &mut |attribute, term| index.insert(attribute, term, Place::Person(place)));
+        person.terms(&schema, &mut |attribute, term| self.term_insert(attribute, term, Place::Person(place)));
         self.person_places.insert(id, place);
         self.persons.put(place, person);
     }
 
     fn group_set(&mut self, id: GroupId, entry: Option<GroupEntry>) {
-        let (schema, index) = (Arc::clone(&self.schema), &mut self.index);
+        let schema = Arc::clone(&self.schema);
         let place = self.unit_places.get(&id).copied();
         let old = place.and_then(|place| self.units.take(place));
         if let (Some(place), Some(old)) = (place, &old) {
-            old.terms(&schema, &mut |attribute, term| index.remove(attribute, term, Place::Unit(place)));
+            old.terms(&schema, &mut |attribute, term| self.term_remove(attribute, term, Place::Unit(place)));
         }
         let Some(entry) = entry else {
             let (Some(place), Some(old)) = (place, old) else { return };
             self.unit_places.remove(&id);
             self.unit_forget(place, &old);
             self.units.free.push(place);
+            self.find_roles();
             return;
         };
         let Some(place) = place.or_else(|| self.units.open()) else { return };
@@ -274,9 +286,29 @@ impl State {
         if let Some(old) = old {
             Unit { members: unit.members, children: unit.children, parents: unit.parents, above: unit.above, .. } = old;
         }
-        unit.terms(&schema, &mut |attribute, term| index.insert(attribute, term, Place::Unit(place)));
+        unit.terms(&schema, &mut |attribute, term| self.term_insert(attribute, term, Place::Unit(place)));
         self.unit_places.insert(id, place);
         self.units.put(place, unit);
+        self.find_roles();
+    }
+
+    fn term_insert(&mut self, attribute: Attribute, term: Term<'_>, place: Place) {
+        self.index.insert(attribute, term, place);
+        if let Term::Text(text) = term {
+            self.columns.entry(attribute).or_default().insert(place, text);
+        }
+    }
+
+    fn term_remove(&mut self, attribute: Attribute, term: Term<'_>, place: Place) {
+        self.index.remove(attribute, term, place);
+        if let (Term::Text(_), Some(column)) = (term, self.columns.get_mut(&attribute)) {
+            column.remove(place);
+        }
+    }
+
+    fn find_roles(&mut self) {
+        self.role_places =
+            ROLES.map(|(name, _)| self.unit_by_name(name).and_then(|unit| self.unit_place(unit.group.id)));
     }
 
     /// Takes a group out of everything that refers to it.
@@ -397,6 +429,11 @@ impl State {
         self.units.list.iter().flatten()
     }
 
+    /// The entries that may have a value with `part` in it, if they are at most `most`.
+    pub(super) fn bearers_of_part(&self, attribute: Attribute, part: &str, most: usize) -> Option<Vec<Place>> {
+        self.columns.get(&attribute).map_or(Some(Vec::new()), |column| column.find(part, most))
+    }
+
     /// The entries that may have a value.
     pub(super) fn bearers(&self, attribute: Attribute, term: Term<'_>) -> &[Place] {
         self.index.get(attribute, term)
@@ -466,19 +503,9 @@ impl State {
 
     pub(super) fn role(&self, user: UserId) -> Role {
         let Some(person) = self.person(user).filter(|person| !person.groups.is_empty()) else { return Role::Regular };
-        let is_in = |name: &str| {
-            let place = self.unit_by_name(name).and_then(|unit| self.unit_place(unit.group.id));
-            place.is_some_and(|place| self.is_in(person, place))
-        };
-        if is_in(ADMIN_GROUP) {
-            Role::Admin
-        } else if is_in(PASSWORD_MANAGER_GROUP) {
-            Role::PasswordManager
-        } else if is_in(STRICT_READONLY_GROUP) {
-            Role::StrictReadonly
-        } else {
-            Role::Regular
-        }
+        let mut roles = self.role_places.iter().zip(ROLES);
+        let highest = roles.find(|(place, _)| place.is_some_and(|place| self.is_in(person, place)));
+        highest.map_or(Role::Regular, |(_, (_, role))| role)
     }
 
     pub(super) fn counts(&self) -> Counts {
