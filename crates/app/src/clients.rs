@@ -8,7 +8,7 @@ use ostiary_model::{Client, ClientId, ClientKind, ClientSource, Ctx, InvalidClie
 use ostiary_store::{ClientRecord, Conflict, Error as StoreError, Tx};
 use thiserror::Error;
 
-use crate::admin::AdminError;
+use crate::changes::AdminError;
 use crate::tokens::{new_token, token_hash};
 use crate::{App, Trouble};
 

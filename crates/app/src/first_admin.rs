@@ -4,8 +4,7 @@
 use ostiary_model::{ADMIN_GROUP, AuthMethod, AuthMethods, Ctx, Membership, Secret, Span};
 use ostiary_store::InvitationKind;
 
-use crate::admin::{AdminError, NewPerson, group_named, person_insert};
-use crate::people::profile_of;
+use crate::changes::{AdminError, NewPerson, administrator_lasts, group_named, profile_of};
 use crate::sessions::Opening;
 use crate::sign_in::SignedIn;
 use crate::tokens::{new_token, token_hash};
@@ -22,7 +21,7 @@ impl App {
     /// [`Trouble`].
     pub async fn first_administrator_link(&self, ctx: &Ctx) -> Result<Option<Secret>, Trouble> {
         let mut tx = self.store().begin().await?;
-        if !tx.group_lasting_members(ADMIN_GROUP, ctx.now).await?.is_empty() {
+        if administrator_lasts(ctx, &mut tx).await? {
             tx.invitations_withdraw(KIND).await?;
             self.commit(ctx, tx).await?;
             return Ok(None);
@@ -62,10 +61,10 @@ impl App {
         let mut tx = self.store().begin().await?;
         tx.directory_lock().await?;
         let taken = tx.invitation_take(&token_hash(token.expose()), KIND, ctx.now).await?;
-        if !taken || !tx.group_lasting_members(ADMIN_GROUP, ctx.now).await?.is_empty() {
+        if !taken || administrator_lasts(ctx, &mut tx).await? {
             return Err(AdminError::Denied);
         }
-        let user = person_insert(ctx, &mut tx, profile).await?;
+        let user = self.person_insert(ctx, &mut tx, new).await?;
         tx.password_set(user.id, &phc, ctx.now).await?;
         let group = group_named(&mut tx, ADMIN_GROUP).await?.id;
         tx.membership_insert(Membership { user: user.id, group }, ctx.now).await?;

@@ -6,6 +6,9 @@
 
 mod access;
 mod admin;
+mod app_passwords;
+mod bind;
+mod changes;
 mod claims;
 mod clients;
 pub mod directory;
@@ -21,6 +24,7 @@ mod jws;
 mod keys;
 mod mail;
 mod people;
+mod picture;
 mod refresh;
 mod seal;
 mod sessions;
@@ -36,7 +40,12 @@ use ostiary_model::{Actor, Clock, Ctx, Dn, Entropy};
 use ostiary_store::{Store, Tx};
 
 pub use access::Visitor;
-pub use admin::{AdminError, NewPerson, PersonEdit};
+pub use app_passwords::{AppPasswordError, NewAppPassword};
+pub use bind::{BindFrom, BindName, Binding, Bound, BoundWith};
+pub use changes::{
+    AdminError, AttributeFlags, GroupChange, NewAttribute, NewGroup, NewObjectClass, NewPerson, PersonChange,
+    PersonEdit,
+};
 pub use claims::{PersonClaims, UserinfoError};
 pub use clients::{ClientError, ClientProofError, ConfiguredClient, ConfiguredSecret};
 pub use directory::Directory;
@@ -50,9 +59,13 @@ pub use mail::{InvalidMail, MailRoute, MailSettings};
 pub use ostiary_store::Conflict;
 pub use people::WeakPassword;
 pub use seal::{MasterKey, MasterKeyError};
-pub use settings::{LockoutSettings, PasswordPolicy, PosixSettings, SessionSettings, Settings, Site, TokenSettings};
-pub use sign_in::{BindName, Bound, SignInError, SignedIn};
+pub use settings::{
+    BindPassword, LockoutSettings, PasswordPolicy, PosixSettings, SessionSettings, Settings, Site, TokenSettings,
+};
+pub use sign_in::{SignInError, SignedIn};
 
+use app_passwords::AppPasswords;
+use changes::PosixWarning;
 use hasher::Hasher;
 use keys::KeyRing;
 use mail::Mailer;
@@ -68,6 +81,8 @@ pub struct App {
     keys: KeyRing,
     mailer: Mailer,
     turns: Turns,
+    app_passwords: AppPasswords,
+    posix_warning: PosixWarning,
     settings: Settings,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -106,6 +121,8 @@ impl App {
             directory: Directory::load(&store, &Dn::parse_base(&settings.base_dn)?, settings.posix.defaults.clone())
                 .await?,
             turns: Turns::default(),
+            app_passwords: AppPasswords::default(),
+            posix_warning: PosixWarning::default(),
             hasher,
             store,
             settings,
@@ -113,6 +130,7 @@ impl App {
             entropy,
         };
         app.ensure_built_in_groups(&ctx).await?;
+        app.posix_make_up(&ctx).await?;
         Ok(Arc::new(app))
     }
 

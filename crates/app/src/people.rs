@@ -3,7 +3,6 @@
 use ostiary_model::{Email, Folded, InvalidName, Profile, Secret, Username, is_invisible};
 use thiserror::Error;
 
-use crate::admin::{NewPerson, PersonEdit};
 use crate::settings::PasswordPolicy;
 use crate::sign_in::MAX_PASSWORD_BYTES;
 
@@ -104,25 +103,29 @@ pub(crate) fn password_fits(password: &Secret, profile: &Profile, policy: Passwo
     Ok(())
 }
 
-/// The checked profile of a new person. An address that an administrator typed counts as theirs.
-pub(crate) fn profile_of(new: &NewPerson) -> Result<Profile, InvalidName> {
-    profile(&new.username, &new.email, [&new.display_name, &new.given_name, &new.family_name])
+/// Names and address as they were typed.
+pub(crate) struct TypedProfile<'a> {
+    pub(crate) username: &'a str,
+    pub(crate) email: &'a str,
+    pub(crate) display_name: &'a str,
+    pub(crate) given_name: &'a str,
+    pub(crate) family_name: &'a str,
 }
 
-/// The checked profile after an edit.
-pub(crate) fn profile_after(edit: &PersonEdit) -> Result<Profile, InvalidName> {
-    profile(&edit.username, &edit.email, [&edit.display_name, &edit.given_name, &edit.family_name])
-}
-
-fn profile(username: &str, email: &str, names: [&str; 3]) -> Result<Profile, InvalidName> {
-    let [display, given, family] = names;
+/// The checked profile. Whoever typed the address is believed that it is theirs.
+pub(crate) fn profile(typed: &TypedProfile<'_>) -> Result<Profile, InvalidName> {
+    let username = Username::parse(typed.username)?;
+    if username.as_str().chars().all(|c| c == '.') {
+        // It would be a step up in the path of a home folder.
+        return Err(InvalidName::Form("The user name needs a letter or a digit"));
+    }
     Ok(Profile {
-        username: Username::parse(username)?,
-        email: Email::parse(email)?,
+        username,
+        email: Email::parse(typed.email)?,
         email_verified: true,
-        display_name: name("The full name", display)?,
-        given_name: name("The given name", given)?,
-        family_name: name("The family name", family)?,
+        display_name: name("The full name", typed.display_name)?,
+        given_name: name("The given name", typed.given_name)?,
+        family_name: name("The family name", typed.family_name)?,
     })
 }
 
@@ -142,9 +145,21 @@ fn name(what: &'static str, raw: &str) -> Result<String, InvalidName> {
 mod tests {
     use super::*;
 
+    const fn typed(username: &str) -> TypedProfile<'_> {
+        TypedProfile { username, email: "ada.okafor@example.tld", display_name: "", given_name: "", family_name: "" }
+    }
+
+    #[test]
+    fn a_name_of_dots_is_no_folder() {
+        for bad in [".", ".."] {
+            assert!(profile(&typed(bad)).is_err(), "{bad}");
+        }
+        assert!(profile(&typed("..a")).is_ok());
+    }
+
     #[test]
     fn passwords_need_length_and_nothing_else() {
-        let profile = profile("ada.okafor", "ada.okafor@example.tld", ["", "", ""]).unwrap();
+        let profile = profile(&typed("ada.okafor")).unwrap();
         let check =
             |text: &str| password_fits(&Secret::new(text.to_owned()), &profile, PasswordPolicy { min_length: 10 });
         assert_eq!(check("mauve oxen"), Ok(()));

@@ -4,6 +4,7 @@
 //! number is a group's or such a person's, never both: the callers hold the lock.
 
 use ostiary_model::{GroupId, Timestamp, UserId};
+use uuid::Uuid;
 
 use crate::db::{Tx, within};
 use crate::error::{Conflict, Error};
@@ -50,6 +51,28 @@ impl Tx {
         within!(self, db => sqlx::query("UPDATE posix_number SET last = $1")
             .bind(free.unwrap_or(last)).execute(db).await.map(drop))?;
         Ok(free)
+    }
+
+    /// The accounts that have no number, and their primary group where it is set, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn users_without_number(&mut self) -> Result<Vec<(UserId, Option<i64>)>, Error> {
+        let rows: Vec<(Uuid, Option<i64>)> = within!(self, db => sqlx::query_as(
+            "SELECT id, gid_number FROM users WHERE uid_number IS NULL ORDER BY created_at, id",
+        ).fetch_all(db).await)?;
+        Ok(rows.into_iter().map(|(id, gid)| (id.into(), gid)).collect())
+    }
+
+    /// The groups that have no number, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn groups_without_number(&mut self) -> Result<Vec<GroupId>, Error> {
+        let ids: Vec<Uuid> = within!(self, db => sqlx::query_scalar(
+            "SELECT id FROM groups WHERE gid_number IS NULL ORDER BY number",
+        ).fetch_all(db).await)?;
+        Ok(ids.into_iter().map(GroupId::from).collect())
     }
 
     /// Sets the numbers of an account; without `gid` it has a group alone. False when there is no

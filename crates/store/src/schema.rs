@@ -135,6 +135,18 @@ impl Tx {
         Ok(self.schema_noted(found))
     }
 
+    /// Whether people have values of an attribute, and whether groups have.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn attribute_used(&mut self, number: u32) -> Result<(bool, bool), Error> {
+        let (users, groups): (i64, i64) = within!(self, db => sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM user_value WHERE attribute = $1 LIMIT 1) u), \
+             (SELECT COUNT(*) FROM (SELECT 1 FROM group_value WHERE attribute = $1 LIMIT 1) g)",
+        ).bind(i64::from(number)).fetch_one(db).await)?;
+        Ok((users > 0, groups > 0))
+    }
+
     /// Removes a definition and all values of it. False when there is no such definition.
     ///
     /// # Errors

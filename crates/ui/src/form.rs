@@ -43,8 +43,8 @@ pub(crate) fn refusal(error: AdminError) -> Result<(About, String), Problem> {
         AdminError::Name(invalid) => about_name(invalid),
         AdminError::Conflict(conflict) => about_conflict(*conflict),
         AdminError::Password(_) => About::Password,
-        AdminError::NoSuchGroup(_) | AdminError::Guard(_) => About::Form,
         AdminError::Denied | AdminError::NoSuchPerson | AdminError::Trouble(_) => return Err(problem(error)),
+        _ => About::Form,
     };
     Ok((about, sentence(&error.to_string())))
 }

@@ -75,7 +75,7 @@ pub(crate) async fn submit_new(keeper: Keeper, CsrfForm(form): CsrfForm<Form>) -
         display_name: form.display_name.clone(),
         given_name: form.given_name.clone(),
         family_name: form.family_name.clone(),
-        groups: Vec::new(),
+        ..NewPerson::default()
     };
 
     match keeper.app().person_add(&keeper.door.ctx, &new, password.as_ref()).await {
