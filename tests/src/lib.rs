@@ -14,6 +14,7 @@
 mod authenticator;
 mod binary;
 mod browser;
+mod certificates;
 mod chance;
 mod html;
 mod journeys;
@@ -25,6 +26,7 @@ mod server;
 pub use authenticator::{Authenticator, totp};
 pub use binary::{binary, repository};
 pub use browser::{Browser, Page};
+pub use certificates::{Authority, Issued};
 pub use chance::random_hex;
 pub use html::{Form, text_of};
 pub use journeys::{Application, Asked, Person, Tokens};

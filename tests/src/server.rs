@@ -187,8 +187,12 @@ impl Ostiary {
 
     /// The next start takes the same ports, as a real one would.
     fn keep_ports(&mut self) -> Result<()> {
-        let (http, ldap) = (self.http_address()?, self.ldap_address()?);
-        for (variable, value) in [("OSTIARY_HTTP__LISTEN", http), ("OSTIARY_LDAP__LISTEN", ldap)] {
+        let http = Some(self.http_address()?);
+        let (ldap, ldaps) = (self.ldap_address().ok(), self.ldaps_address().ok());
+        for (variable, value) in
+            [("OSTIARY_HTTP__LISTEN", http), ("OSTIARY_LDAP__LISTEN", ldap), ("OSTIARY_LDAP__TLS_LISTEN", ldaps)]
+        {
+            let Some(value) = value else { continue };
             self.settings.retain(|(name, _)| name != variable);
             self.settings.push((variable.to_owned(), value.to_string()));
         }
@@ -252,6 +256,16 @@ impl Ostiary {
     pub fn ldap_address(&self) -> Result<SocketAddr> {
         let line = self.printed("LDAP ")?;
         let url = line.split_whitespace().next().and_then(|url| url.strip_prefix("ldap://"));
+        url.and_then(|address| address.parse().ok()).with_context(|| format!("no address in {line:?}"))
+    }
+
+    /// Where LDAP is spoken over TLS.
+    ///
+    /// # Errors
+    /// When it did not say.
+    pub fn ldaps_address(&self) -> Result<SocketAddr> {
+        let line = self.printed("LDAPS ")?;
+        let url = line.split_whitespace().next().and_then(|url| url.strip_prefix("ldaps://"));
         url.and_then(|address| address.parse().ok()).with_context(|| format!("no address in {line:?}"))
     }
 

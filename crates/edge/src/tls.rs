@@ -17,9 +17,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// How long a handshake may take. Whoever needs longer is no client.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-
 /// A stream on which everything is encrypted. Boxed: its state is large, and is moved about.
 pub type Encrypted<S> = Box<TlsStream<S>>;
 
@@ -47,14 +44,16 @@ pub(crate) fn provider() -> CryptoProvider {
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
+    patience: Duration,
 }
 
 impl Tls {
-    /// Handshakes with the certificates that `certificates` gives.
+    /// Handshakes with the certificates that `certificates` gives, each of which may take
+    /// `patience`.
     ///
     /// # Errors
     /// When the library cannot do what is asked of it.
-    pub fn new(certificates: Arc<dyn ResolvesServerCert>) -> std::result::Result<Self, TlsError> {
+    pub fn new(certificates: Arc<dyn ResolvesServerCert>, patience: Duration) -> std::result::Result<Self, TlsError> {
         let told = |error: rustls::Error| TlsError(error.to_string());
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_protocol_versions(&[&TLS13, &TLS12])
@@ -64,7 +63,7 @@ impl Tls {
         // Programs that open a connection for each sign-in come again and again: a ticket spares
         // both sides the signature, and us the memory.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(told)?;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), patience })
     }
 
     /// Does the server's part of a handshake on `stream`.
@@ -75,7 +74,72 @@ impl Tls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let done = tokio::time::timeout(HANDSHAKE, Box::pin(self.acceptor.accept(stream))).await;
+        let done = tokio::time::timeout(self.patience, Box::pin(self.acceptor.accept(stream))).await;
         done.map_err(|_| Error::new(ErrorKind::TimedOut, "the TLS handshake took too long"))?.map(Box::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey as Made, generate_simple_self_signed};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use rustls::server::ClientHello;
+    use rustls::sign::CertifiedKey;
+    use rustls::{ClientConfig, ProtocolVersion, RootCertStore};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(100);
+
+    #[derive(Debug)]
+    struct One(Arc<CertifiedKey>);
+
+    impl ResolvesServerCert for One {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            Some(Arc::clone(&self.0))
+        }
+    }
+
+    fn made() -> (Tls, CertificateDer<'static>) {
+        let Made { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let certified = CertifiedKey::from_der(vec![cert.der().clone()], key, &provider()).unwrap();
+        (Tls::new(Arc::new(One(Arc::new(certified))), PATIENCE).unwrap(), cert.der().clone())
+    }
+
+    #[tokio::test]
+    async fn both_versions_are_spoken() {
+        let (tls, certificate) = made();
+        for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+            let mut roots = RootCertStore::empty();
+            roots.add(certificate.clone()).unwrap();
+            let config = ClientConfig::builder_with_provider(Arc::new(provider()))
+                .with_protocol_versions(&[version])
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            let (ours, theirs) = duplex(16 * 1024);
+            let connector = TlsConnector::from(Arc::new(config));
+            let client = connector.connect(ServerName::try_from("localhost").unwrap(), theirs);
+            let (server, client) = tokio::join!(tls.handshake(ours), client);
+            let (mut server, mut client) = (server.unwrap(), client.unwrap());
+            assert_eq!(server.get_ref().1.protocol_version(), Some(expected));
+            client.write_all(b"hello").await.unwrap();
+            let mut heard = [0; 5];
+            server.read_exact(&mut heard).await.unwrap();
+            assert_eq!(&heard, b"hello");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_shake_hands_is_left() {
+        let (tls, _) = made();
+        let (ours, _theirs) = duplex(1024);
+        assert_eq!(tls.handshake(ours).await.err().unwrap().kind(), ErrorKind::TimedOut);
+        let (ours, mut theirs) = duplex(1024);
+        theirs.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        assert_eq!(tls.handshake(ours).await.err().unwrap().kind(), ErrorKind::InvalidData);
     }
 }

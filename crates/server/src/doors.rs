@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ostiary_app::App;
@@ -13,6 +14,9 @@ use ostiary_model::Ctx;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::{ClientConfig, HttpConfig, LdapConfig};
+
+/// How long a TLS handshake may take. Whoever needs longer is no client.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Brings the clients of the configuration into the store.
 ///
@@ -69,7 +73,8 @@ pub(crate) fn ldap(app: &Arc<App>, config: &LdapConfig, ports: LdapPorts, life: 
     let tls = match ports.certificate {
         Some(certificate) => {
             life.service("the certificate for LDAP", Arc::clone(&certificate).follow());
-            Some(Tls::new(certificate)?)
+            // Whoever shakes hands is nobody yet, and waits no longer than such a one may.
+            Some(Tls::new(certificate, HANDSHAKE.min(config.limits.idle_unbound))?)
         }
         None => None,
     };

@@ -1,10 +1,12 @@
 //! LDAP, asked by the tools of OpenLDAP, by a client library, and byte by byte.
 
 mod clients;
+mod crowd;
 mod lasting;
 mod limits;
 mod speed;
 mod tools;
+mod transport;
 mod wire;
 
 use std::net::SocketAddr;
@@ -19,7 +21,7 @@ use ldap3_proto::proto::{
     LdapSearchRequest, LdapSearchResultEntry, LdapSearchScope,
 };
 use ostiary_tests::{Ostiary, Person, Setup};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
@@ -74,8 +76,8 @@ impl House {
 }
 
 /// A connection on which every byte is ours.
-struct Wire {
-    stream: TcpStream,
+struct Wire<S = TcpStream> {
+    stream: S,
     input: BytesMut,
     last_id: i32,
 }
@@ -84,7 +86,13 @@ impl Wire {
     async fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, input: BytesMut::new(), last_id: 0 })
+        Ok(Self::on(stream))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    fn on(stream: S) -> Self {
+        Self { stream, input: BytesMut::new(), last_id: 0 }
     }
 
     async fn bytes(&mut self, bytes: &[u8]) -> Result<()> {

@@ -22,8 +22,8 @@ const GROUPS: u128 = 20;
 const PROMISE: Duration = Duration::from_millis(1);
 
 /// Writes the people as another process would, past the command line: a thousand starts of it
-/// would take minutes.
-async fn populate(house: &House) -> Result<()> {
+/// would take minutes. Each has a name that is `padding` longer than it must be.
+pub(super) async fn populate(house: &House, padding: usize) -> Result<()> {
     let sqlite = || format!("sqlite:{}", house.ostiary.data_dir().join("ostiary.db").display());
     let url = house.ostiary.postgres_url().map_or_else(sqlite, str::to_owned);
     let now = Timestamp::from_secs(1_795_369_500);
@@ -34,7 +34,8 @@ async fn populate(house: &House) -> Result<()> {
         tx.group_insert(id, &GroupName::from_stored(format!("group{number:02}")), None, now).await?;
     }
     for number in 0..PEOPLE {
-        let user = person(number, now);
+        let mut user = person(number, now);
+        user.profile.display_name.push_str(&"x".repeat(padding));
         tx.user_insert(&user).await?;
         for step in 0..3 {
             let group = GroupId::from(Uuid::from_u128((2 << 100) + (number + step * 7) % GROUPS));
@@ -89,7 +90,7 @@ async fn median(wire: &mut Wire, query: impl Fn(u128) -> LdapSearchRequest, entr
 
 async fn a_thousand_people_are_found_in_less_than_a_millisecond(pair: Pair) -> Result<()> {
     let house = House::start(Setup::on(pair)).await?;
-    populate(&house).await?;
+    populate(&house, 0).await?;
     eventually("the last of them", async || {
         let found = house.bound(&house.svc).await?.search(person_query("user0999"), Vec::new()).await?;
         Ok((found.entries.len() == 1).then_some(()))
