@@ -1,10 +1,19 @@
-//! Which attributes of an entry a search returns, and under which names.
+//! Which attributes of an entry a search returns, under which names, and the entry as it is sent.
 
 use std::collections::HashSet;
 
+use bytes::BytesMut;
 use ldap3_proto::proto::{LdapPartialAttribute, LdapSearchResultEntry};
 use ostiary_app::directory::View;
-use ostiary_model::{Attribute, Usage};
+use ostiary_model::{Attribute, Schema, Usage};
+
+use crate::ber::{SEQUENCE, SET};
+use crate::encode::Encoder;
+
+/// The tag of SearchResultEntry (RFC 4511 section 4.5.2).
+const SEARCH_RESULT_ENTRY: u8 = 0x64;
+/// From so many names on they are looked up, not gone through.
+const MANY: usize = 16;
 
 /// The attributes that were asked for (RFC 4511 section 4.5.1.8).
 #[derive(Debug, Default)]
@@ -15,12 +24,12 @@ pub(crate) struct Wanted {
     pub(crate) operational: bool,
     /// By name; names are sent back as they came.
     pub(crate) named: Vec<String>,
-    /// Those of them that entries can have. There are few, however many were asked for.
-    known: Vec<(String, Attribute)>,
+    /// Those of them that entries can have, by their place in `named`.
+    known: Vec<(usize, Attribute)>,
 }
 
 impl Wanted {
-    pub(crate) fn new(attributes: Vec<String>) -> Self {
+    pub(crate) fn new(attributes: Vec<String>, schema: &Schema) -> Self {
         let mut wanted = Self { user: attributes.is_empty(), ..Self::default() };
         let mut seen = HashSet::new();
         for name in attributes {
@@ -28,15 +37,115 @@ impl Wanted {
                 "*" => wanted.user = true,
                 "+" => wanted.operational = true,
                 // `1.1` is no attribute: alone it asks for none.
-                _ if !seen.insert(name.to_ascii_lowercase()) => {}
+                _ if wanted.named.len() < MANY && wanted.names(&name) => {}
+                _ if wanted.named.len() >= MANY && !seen.insert(name.to_ascii_lowercase()) => {}
                 _ => wanted.named.push(name),
             }
         }
         // The name of the entry is not an attribute of that name, though some ask for it.
-        let attributes = wanted.named.iter().filter(|name| !name.eq_ignore_ascii_case("dn"));
-        wanted.known = attributes.filter_map(|name| Some((name.clone(), Attribute::from_name(name)?))).collect();
+        let attributes = wanted.named.iter().enumerate().filter(|(_, name)| !name.eq_ignore_ascii_case("dn"));
+        wanted.known = attributes.filter_map(|(at, name)| Some((at, schema.attribute(name)?))).collect();
         wanted
     }
+
+    fn names(&self, name: &str) -> bool {
+        self.named.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Hands the attributes that were asked for of this entry, with the names that they are sent
+    /// under, to `each`; whether the entry has them is another matter.
+    fn of<'a>(&'a self, view: &'a View<'_>, mut each: impl FnMut(&'a str, Attribute)) {
+        for (at, attribute) in &self.known {
+            each(self.named.get(*at).map_or("", String::as_str), *attribute);
+        }
+        let is_known = |attribute: Attribute| self.known.iter().any(|(_, known)| *known == attribute);
+        if self.user || self.operational {
+            for attribute in Attribute::ALL.iter().copied().filter(|attribute| !is_known(*attribute)) {
+                let is_wanted = match attribute.usage() {
+                    Usage::User => self.user && view.is_own(attribute),
+                    Usage::Operational => self.operational,
+                };
+                if is_wanted {
+                    each(attribute.name(), attribute);
+                }
+            }
+        }
+        if self.user {
+            view.custom().filter(|(_, attribute)| !is_known(*attribute)).for_each(|(name, custom)| each(name, custom));
+        }
+    }
+
+    /// The attributes whose values have to be fetched before `view` can be sent.
+    pub(crate) fn pictures(&self, view: &View<'_>) -> Vec<Attribute> {
+        let mut pictures = Vec::new();
+        self.of(view, |_, attribute| {
+            if view.has_picture(attribute) {
+                pictures.push(attribute);
+            }
+        });
+        pictures
+    }
+}
+
+/// Pictures that were fetched for an entry.
+pub(crate) type Pictures = Vec<(Attribute, Vec<Vec<u8>>)>;
+
+/// How an entry is to be sent.
+pub(crate) struct Shape<'a> {
+    pub(crate) wanted: &'a Wanted,
+    pub(crate) types_only: bool,
+    /// What was fetched for it.
+    pub(crate) pictures: &'a [(Attribute, Vec<Vec<u8>>)],
+}
+
+/// Writes the entry that `view` shows, as the message `id`.
+pub(crate) fn write(out: &mut BytesMut, id: i32, view: &View<'_>, shape: &Shape<'_>) {
+    Encoder::new(out).message(id, |out| write_operation(out, view, shape));
+}
+
+/// The entry that `view` shows, as a SearchResultEntry alone.
+pub(crate) fn operation(view: &View<'_>, shape: &Shape<'_>) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    write_operation(&mut Encoder::new(&mut out), view, shape);
+    out.to_vec()
+}
+
+fn write_operation(out: &mut Encoder<'_>, view: &View<'_>, shape: &Shape<'_>) {
+    let entry = out.open(SEARCH_RESULT_ENTRY);
+    let mut dn = String::new();
+    view.dn_into(&mut dn);
+    out.octets(dn.as_bytes());
+    let list = out.open(SEQUENCE);
+    shape.wanted.of(view, |name, attribute| write_attribute(out, view, shape, (name, attribute)));
+    out.close(list);
+    out.close(entry);
+}
+
+/// Writes an attribute, unless it has no values.
+fn write_attribute(
+    out: &mut Encoder<'_>,
+    view: &View<'_>,
+    shape: &Shape<'_>,
+    (name, attribute): (&str, Attribute),
+) {
+    let start = out.len();
+    let partial = out.open(SEQUENCE);
+    out.octets(name.as_bytes());
+    let values = out.open(SET);
+    let empty = out.len();
+    view.values(attribute, &mut |value| out.octets(value.as_bytes()));
+    for (_, pictures) in shape.pictures.iter().filter(|(fetched, _)| *fetched == attribute) {
+        pictures.iter().for_each(|picture| out.octets(picture));
+    }
+    let has_values = out.len() > empty || (shape.types_only && view.has_picture(attribute));
+    if !has_values {
+        return out.take_back(start);
+    }
+    if shape.types_only {
+        out.take_back(empty);
+    }
+    out.close(values);
+    out.close(partial);
 }
 
 /// Collects attributes with their values, without the values when only types are asked for.
@@ -65,30 +174,4 @@ impl Attributes {
     pub(crate) fn into_entry(self, dn: String) -> LdapSearchResultEntry {
         LdapSearchResultEntry { dn, attributes: self.list }
     }
-}
-
-/// Writes the entry that `view` shows.
-pub(crate) fn entry(view: &View<'_>, wanted: &Wanted, types_only: bool) -> LdapSearchResultEntry {
-    let mut attributes = Attributes::new(types_only);
-    let mut sent = Vec::new();
-    for (name, attribute) in &wanted.known {
-        attributes.add(name, values(view, *attribute));
-        sent.push(*attribute);
-    }
-    for attribute in Attribute::ALL.iter().copied().filter(|attribute| !sent.contains(attribute)) {
-        let is_wanted = match attribute.usage() {
-            Usage::User => wanted.user && view.is_own(attribute),
-            Usage::Operational => wanted.operational,
-        };
-        if is_wanted {
-            attributes.add(attribute.name(), values(view, attribute));
-        }
-    }
-    attributes.into_entry(view.dn())
-}
-
-fn values(view: &View<'_>, attribute: Attribute) -> Vec<Vec<u8>> {
-    let mut values = Vec::new();
-    view.values(attribute, &mut |value| values.push(value.as_bytes().to_vec()));
-    values
 }

@@ -2,42 +2,28 @@
 //! limits on their number and pages (RFC 2696).
 
 use std::collections::VecDeque;
-use std::vec;
 
+use bytes::BytesMut;
 use ldap3_proto::control::LdapControl;
-use ldap3_proto::proto::{LdapResult, LdapResultCode, LdapSearchResultEntry};
+use ldap3_proto::proto::{LdapResult, LdapResultCode};
 use ostiary_app::Directory;
-use ostiary_app::directory::{Cursor, Reader, Target};
+use ostiary_app::directory::{Cursor, Reader, Stepped, Taken, Target, View};
+use ostiary_model::Attribute;
 
 use crate::controls::page_answer;
-use crate::entry::{Wanted, entry};
+use crate::entry::{self, Shape, Wanted};
 use crate::session::result;
+use crate::wire::CHUNK;
 
 /// How many searches a connection may have on page and unfinished. Beginning another one forgets
 /// the oldest.
 const MAX_OPEN: usize = 8;
 
-/// Where a search stands: what was found and not yet sent, and where to look on.
-#[derive(Debug)]
-pub(crate) struct Progress {
-    cursor: Cursor,
-    found: vec::IntoIter<Target>,
-}
-
-impl Progress {
-    pub(crate) fn new(cursor: Cursor) -> Self {
-        Self { cursor, found: Vec::new().into_iter() }
-    }
-
-    pub(crate) fn cursor(&self) -> &Cursor {
-        &self.cursor
-    }
-}
-
 /// A search that is being answered.
 #[derive(Debug)]
 pub(crate) struct Results {
-    pub(crate) progress: Progress,
+    /// Where it stands.
+    pub(crate) cursor: Cursor,
     pub(crate) wanted: Wanted,
     pub(crate) types_only: bool,
     /// How many more entries may be sent, and what it means when there are more.
@@ -50,9 +36,10 @@ pub(crate) struct Results {
 
 /// What comes next.
 pub(crate) enum Step {
-    Entry(LdapSearchResultEntry),
-    /// Nothing yet: others may have their turn.
+    /// There may be more: others may have their turn.
     Pause,
+    /// The next entry has these pictures, which are to be fetched.
+    Fetch(Target, Vec<Attribute>),
     /// Everything was sent.
     End,
     /// There is more than may be sent.
@@ -60,27 +47,28 @@ pub(crate) enum Step {
 }
 
 impl Results {
-    pub(crate) fn step(&mut self, directory: &Directory, reader: Reader) -> Step {
-        loop {
-            if self.progress.found.as_slice().is_empty() {
-                return match directory.next(reader, &mut self.progress.cursor) {
-                    Some(found) => {
-                        self.progress.found = found.into_iter();
-                        Step::Pause
-                    }
-                    None => Step::End,
-                };
+    /// Writes the entries of one slice to `out`, as messages `id`.
+    pub(crate) fn step(&mut self, directory: &Directory, reader: Reader, id: i32, out: &mut BytesMut) -> Step {
+        let Self { cursor, wanted, types_only, left, .. } = self;
+        let shape = Shape { wanted, types_only: *types_only, pictures: &[] };
+        let mut ended = None;
+        let stepped = directory.step(reader, cursor, &mut |view| {
+            if *left == Some(0) {
+                ended = Some(Step::More);
+                return Taken::No;
             }
-            if self.left == Some(0) {
-                return Step::More;
+            *left = left.map(|left| left - 1);
+            if let Some(step) = fetch(&shape, view) {
+                ended = Some(step);
+                return Taken::Enough;
             }
-            let Some(target) = self.progress.found.next() else { continue };
-            // What is gone since it was found is not sent.
-            if let Some(entry) = directory.view(reader, target, |view| entry(view, &self.wanted, self.types_only)) {
-                self.left = self.left.map(|left| left - 1);
-                return Step::Entry(entry);
-            }
-        }
+            entry::write(out, id, view, &shape);
+            if out.len() < CHUNK { Taken::GoOn } else { Taken::Enough }
+        });
+        ended.unwrap_or(match stepped {
+            Stepped::More => Step::Pause,
+            Stepped::Over => Step::End,
+        })
     }
 
     /// The end of the answer. Where there is more, a page gives a cookie to go on by, anything
@@ -88,20 +76,28 @@ impl Results {
     pub(crate) fn end(self, more: bool, pages: &mut Pages) -> (LdapResult, Vec<LdapControl>) {
         match (self.paged, more) {
             (true, true) => {
-                let cookie = pages.keep(self.progress);
-                (result(LdapResultCode::Success, ""), vec![page_answer(cookie)])
+                let cookie = pages.keep(self.cursor);
+                (result(LdapResultCode::Success, ""), vec![page_answer(&cookie)])
             }
-            (true, false) => (result(LdapResultCode::Success, ""), vec![page_answer(Vec::new())]),
+            (true, false) => (result(LdapResultCode::Success, ""), vec![page_answer(&[])]),
             (false, true) => (result(LdapResultCode::SizeLimitExceeded, ""), Vec::new()),
             (false, false) => (result(LdapResultCode::Success, ""), Vec::new()),
         }
     }
 }
 
+fn fetch(shape: &Shape<'_>, view: &View<'_>) -> Option<Step> {
+    if shape.types_only {
+        return None;
+    }
+    let pictures = shape.wanted.pictures(view);
+    (!pictures.is_empty()).then(|| Step::Fetch(view.target(), pictures))
+}
+
 /// Searches that wait for their next page. Cookies mean nothing on another connection.
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
-    open: VecDeque<(u64, Progress)>,
+    open: VecDeque<(u64, Cursor)>,
     last: u64,
 }
 
@@ -111,19 +107,19 @@ impl Pages {
         self.open.clear();
     }
 
-    fn keep(&mut self, progress: Progress) -> Vec<u8> {
+    fn keep(&mut self, cursor: Cursor) -> Vec<u8> {
         if self.open.len() == MAX_OPEN {
             self.open.pop_front();
         }
         self.last += 1;
-        self.open.push_back((self.last, progress));
+        self.open.push_back((self.last, cursor));
         self.last.to_be_bytes().to_vec()
     }
 
     /// The search that `cookie` stands for. It can be taken once.
-    pub(crate) fn take(&mut self, cookie: &[u8]) -> Option<Progress> {
+    pub(crate) fn take(&mut self, cookie: &[u8]) -> Option<Cursor> {
         let number = u64::from_be_bytes(cookie.try_into().ok()?);
         let at = self.open.iter().position(|(known, _)| *known == number)?;
-        self.open.remove(at).map(|(_, progress)| progress)
+        self.open.remove(at).map(|(_, cursor)| cursor)
     }
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use ldap3_proto::proto::{LdapOp, LdapResultCode};
 use ostiary_app::App;
+use ostiary_app::directory::Target;
+use ostiary_model::Attribute;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::LdapSettings;
 use crate::channel::Channel;
 use crate::frame::{Frame, Operation};
+use crate::entry::{self, Pictures, Shape};
 use crate::results::{Results, Step};
 use crate::session::{Answer, Outdated, Session, result, start_tls_response};
 use crate::wire::{CHUNK, End, Wire};
@@ -196,28 +199,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     async fn results(&mut self, id: i32, mut results: Results) -> Result<(), End> {
         let limit = Duration::from_secs(results.time_limit);
         let begun = now();
-        let mut slices = 0_u32;
         let more = loop {
             let reader = match self.session.reader() {
                 Ok(Some(reader)) => reader,
                 Ok(None) | Err(Outdated) => return Err(OUTDATED),
             };
-            let mut is_slice = false;
-            match results.step(self.session.app().directory(), reader) {
-                Step::Entry(entry) => self.wire.put(id, LdapOp::SearchResultEntry(entry), Vec::new())?,
-                Step::Pause => {
-                    slices += 1;
-                    is_slice = slices > 1;
-                }
+            match results.step(self.session.app().directory(), reader, id, self.wire.gathered()) {
+                Step::Pause => {}
+                Step::Fetch(target, attributes) => self.with_pictures(id, &results, target, attributes).await?,
                 Step::End => break false,
                 Step::More => break true,
             }
             if self.wire.owes() >= CHUNK {
                 self.wire.flush().await?;
-                is_slice = true;
-            }
-            if !is_slice {
-                continue;
             }
             tokio::task::yield_now().await;
             if self.wire.glance(id, self.session.is_bound()).await? {
@@ -230,6 +224,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         };
         let (done, controls) = results.end(more, &mut self.session.pages);
         self.wire.put(id, LdapOp::SearchResultDone(done), controls)
+    }
+
+    /// Writes an entry with the pictures that it has. One that is gone in the meantime is left out.
+    async fn with_pictures(
+        &mut self,
+        id: i32,
+        results: &Results,
+        target: Target,
+        attributes: Vec<Attribute>,
+    ) -> Result<(), End> {
+        let mut pictures = Pictures::new();
+        for attribute in attributes {
+            match self.session.app().pictures(target, attribute).await {
+                Ok(values) => pictures.push((attribute, values)),
+                // The rest of the entry is worth more than none of it.
+                Err(error) => tracing::warn!(%error, "a picture could not be fetched"),
+            }
+        }
+        let Ok(Some(reader)) = self.session.reader() else { return Err(OUTDATED) };
+        let shape = Shape { wanted: &results.wanted, types_only: false, pictures: &pictures };
+        let out = self.wire.gathered();
+        self.session.app().directory().view(reader, target, |view| entry::write(out, id, view, &shape));
+        Ok(())
     }
 }
 

@@ -176,6 +176,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
         self.output.len()
     }
 
+    /// What is gathered, to write more of it.
+    pub(crate) fn gathered(&mut self) -> &mut BytesMut {
+        &mut self.output
+    }
+
     /// Gathers a message.
     pub(crate) fn put(&mut self, msgid: i32, op: LdapOp, ctrl: Vec<LdapControl>) -> Result<(), End> {
         Ok(LdapCodec::default().encode(LdapMsg { msgid, op, ctrl }, &mut self.output)?)

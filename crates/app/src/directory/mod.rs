@@ -7,6 +7,7 @@
 mod column;
 mod index;
 mod panel;
+mod pictures;
 mod search;
 mod state;
 #[cfg(test)]

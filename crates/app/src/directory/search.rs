@@ -237,6 +237,13 @@ impl Directory {
 }
 
 impl Cursor {
+    /// Goes through the entries of `list` in this order, those that match `query`'s filter.
+    #[must_use]
+    pub fn through(query: Query, list: Vec<Target>) -> Self {
+        let region = Region { target: Target::Base, scope: Scope::Subtree };
+        Self { query, region, plan: Plan::Listed(list.into_iter()), slice: 1024 }
+    }
+
     /// What was asked for.
     #[must_use]
     pub const fn query(&self) -> &Query {
