@@ -1,0 +1,166 @@
+//! Pictures that come from outside: decoded under limits, shrunk, and written anew as JPEG, so that
+//! nothing of what was sent is ever served (security class 9, inert uploads).
+//!
+//! One thread does this, one picture at a time, with a short queue before it: pictures never hold
+//! up a page, a search or a sign-in, and no flood of them takes the machine's memory. A decoder that
+//! panics costs its own picture only.
+
+mod decode;
+mod orientation;
+mod shrink;
+
+#[cfg(test)]
+mod tests;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+use jpeg_encoder::{ColorType, Encoder};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use crate::OpenError;
+use decode::Kind;
+
+/// Bytes of a picture that is looked at.
+pub const MAX_PICTURE_BYTES: usize = 5 * 1024 * 1024;
+/// Pixels of either side.
+const MAX_SIDE: u32 = 8192;
+/// Pixels in all. No decoder holds more than nine bytes for each at once, so one picture takes
+/// 225 MB at the very worst, and a common photograph of that size a third of it.
+const MAX_PIXELS: u64 = 25_000_000;
+
+/// The side of an avatar, in pixels.
+const AVATAR_SIDE: u32 = 512;
+/// The longer side of any other picture, in pixels.
+const OTHER_SIDE: u32 = 1024;
+/// Of 100.
+const QUALITY: u8 = 85;
+/// Pictures that may wait at once.
+const QUEUE: usize = 4;
+
+/// Why a picture cannot be taken. The text may be shown as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PictureError {
+    /// More than [`MAX_PICTURE_BYTES`].
+    #[error("The picture is larger than {} MiB. Save it smaller, or choose another one", MAX_PICTURE_BYTES / 1024 / 1024)]
+    TooManyBytes,
+    /// Too wide, too high, or too many pixels.
+    #[error(
+        "The picture has too many pixels. Make it smaller: {AVATAR_SIDE} on each side is enough, \
+         {MAX_SIDE} on a side and {} million in all are the limit",
+        MAX_PIXELS / 1_000_000
+    )]
+    TooManyPixels,
+    /// Of no kind that is taken here.
+    #[error("This is not a picture that can be used. Choose a JPEG, PNG or WebP file")]
+    Kind,
+    /// Not of the one kind that is asked for.
+    #[error("This is not a JPEG picture")]
+    NotJpeg,
+    /// A film.
+    #[error("This picture moves. Choose one that stands still")]
+    Moving,
+    /// It begins like a picture and cannot be decoded.
+    #[error("The picture is damaged, or of a rare kind. Save it again as JPEG or PNG, or choose another one")]
+    Broken,
+    /// More pictures than can be looked at.
+    #[error("Many pictures are coming in at this moment. Wait a moment and try again")]
+    Busy,
+}
+
+/// What a picture is made into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// The square in its middle, 512 pixels on a side at most: people are shown in a circle.
+    Avatar,
+    /// The whole, 1024 pixels on its longer side at most. Only from JPEG, as the syntax of the
+    /// attribute says (RFC 2798 section 2.6).
+    Whole,
+}
+
+struct Job {
+    bytes: Vec<u8>,
+    shape: Shape,
+    answer: oneshot::Sender<Result<Vec<u8>, PictureError>>,
+}
+
+/// The thread that looks at pictures.
+pub(crate) struct Darkroom {
+    queue: SyncSender<Job>,
+}
+
+impl Darkroom {
+    pub(crate) fn start() -> Result<Self, OpenError> {
+        let (queue, jobs) = sync_channel::<Job>(QUEUE);
+        thread::Builder::new()
+            .name("pictures".to_owned())
+            .spawn(move || {
+                // Ends with the application, which holds the other end.
+                for Job { bytes, shape, answer } in jobs {
+                    if !answer.is_closed() {
+                        // The caller may have gone meanwhile; then nobody wants the answer.
+                        drop(answer.send(calmly(&bytes, shape)));
+                    }
+                }
+            })
+            .map_err(|error| OpenError::Darkroom(error.to_string()))?;
+        Ok(Self { queue })
+    }
+
+    /// `bytes` as a JPEG file of ours.
+    ///
+    /// # Errors
+    /// [`PictureError`].
+    pub(crate) async fn develop(&self, bytes: &[u8], shape: Shape) -> Result<Vec<u8>, PictureError> {
+        check(bytes, shape)?;
+        let (answer, wait) = oneshot::channel();
+        let job = Job { bytes: bytes.to_vec(), shape, answer };
+        self.queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => PictureError::Busy,
+            TrySendError::Disconnected(_) => PictureError::Broken,
+        })?;
+        wait.await.map_err(|_| PictureError::Broken)?
+    }
+}
+
+/// What can be seen without decoding.
+fn check(bytes: &[u8], shape: Shape) -> Result<Kind, PictureError> {
+    if bytes.len() > MAX_PICTURE_BYTES {
+        return Err(PictureError::TooManyBytes);
+    }
+    match (Kind::of(bytes), shape) {
+        (Some(kind), Shape::Avatar) | (Some(kind @ Kind::Jpeg), Shape::Whole) => Ok(kind),
+        (_, Shape::Avatar) => Err(PictureError::Kind),
+        (_, Shape::Whole) => Err(PictureError::NotJpeg),
+    }
+}
+
+/// [`develop`], where a decoder that panics has found a broken picture.
+fn calmly(bytes: &[u8], shape: Shape) -> Result<Vec<u8>, PictureError> {
+    // What the panic leaves behind is dropped with it: nothing is shared with the decoder.
+    catch_unwind(AssertUnwindSafe(|| develop(bytes, shape))).unwrap_or_else(|_| {
+        tracing::warn!("a decoder of pictures panicked");
+        Err(PictureError::Broken)
+    })
+}
+
+fn develop(bytes: &[u8], shape: Shape) -> Result<Vec<u8>, PictureError> {
+    let kind = check(bytes, shape)?;
+    let (pixels, orientation) = decode::decode(kind, bytes)?;
+    let shrunk = match shape {
+        Shape::Avatar => shrink::to_square(&pixels, AVATAR_SIDE),
+        Shape::Whole => shrink::to_fit(&pixels, OTHER_SIDE),
+    };
+    // The large one goes before the next is made.
+    drop(pixels);
+    let picture = orientation.turn(shrunk);
+    let side = |length: u32| u16::try_from(length).map_err(|_| PictureError::Broken);
+    let (width, height) = (side(picture.width)?, side(picture.height)?);
+    let mut jpeg = Vec::new();
+    Encoder::new(&mut jpeg, QUALITY)
+        .encode(picture.rgb.as_flattened(), width, height, ColorType::Rgb)
+        .map_err(|_| PictureError::Broken)?;
+    Ok(jpeg)
+}
