@@ -4,8 +4,6 @@
 //! or a page never waits behind somebody's sign-in, and a flood of sign-ins cannot take the
 //! machine's memory. A hash belongs to nobody else's time: jobs whose caller has gone are skipped.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -16,6 +14,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ostiary_model::{Ctx, Secret};
 use tokio::sync::oneshot;
 
+use crate::workers::Workers;
 use crate::{OpenError, Trouble};
 
 /// Hashes that may wait at once; at the default cost about one second of work.
@@ -43,16 +42,33 @@ impl Default for HashParameters {
 pub(crate) enum Verdict {
     /// It is the password.
     Right,
-    /// It is, and this is its hash under today's parameters.
-    RightUpgraded(String),
+    /// It is, and its hash is of another cost than new ones are.
+    RightOutdated,
     /// It is not.
     Wrong,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+/// The memory that a hash is computed in. It goes back to the system when it is dropped: so large a
+/// piece is mapped, while the allocator would keep smaller ones for each thread that ever hashed.
+/// What is reserved beyond the need is never touched and costs nothing.
+#[derive(Default)]
+struct Blocks(Vec<Block>);
+
+impl Blocks {
+    /// 33 MiB: above the size up to which glibc may keep freed pieces (M_MMAP_THRESHOLD, 32 MiB).
+    const MAPPED: usize = 33 * 1024;
+
+    fn of(&mut self, count: usize) -> &mut [Block] {
+        if self.0.len() < count {
+            self.0 = Vec::with_capacity(count.max(Self::MAPPED));
+            self.0.resize(count, Block::new());
+        }
+        self.0.get_mut(..count).unwrap_or_default()
+    }
+}
 
 pub(crate) struct Hasher {
-    queue: SyncSender<Job>,
+    workers: Workers<Blocks>,
     parameters: HashParameters,
     /// Checked when there is nothing to check against, so that unknown names take as long.
     decoy: String,
@@ -61,67 +77,41 @@ pub(crate) struct Hasher {
 impl Hasher {
     pub(crate) fn start(parameters: HashParameters) -> Result<Self, OpenError> {
         argon2(parameters).map_err(|error| OpenError::Hasher(error.to_string()))?;
-        let (queue, jobs) = sync_channel::<Job>(QUEUE);
-        let jobs = Arc::new(Mutex::new(jobs));
         let threads = thread::available_parallelism().map_or(2, usize::from);
-        for number in 0..threads {
-            let jobs = Arc::clone(&jobs);
-            thread::Builder::new()
-                .name(format!("hash-{number}"))
-                .spawn(move || work(&jobs))
-                .map_err(|error| OpenError::Hasher(error.to_string()))?;
-        }
-        Ok(Self { queue, parameters, decoy: decoy(parameters) })
+        let workers = Workers::start("hash", threads, QUEUE).map_err(|error| OpenError::Hasher(error.to_string()))?;
+        Ok(Self { workers, parameters, decoy: decoy(parameters) })
     }
 
     /// The hash of `password` with a fresh salt, as a PHC string.
     pub(crate) async fn hash(&self, ctx: &Ctx, password: &Secret) -> Result<String, Trouble> {
         let (salt, password, parameters) = (ctx.bytes::<16>(), password.clone(), self.parameters);
-        self.run(move || hash(parameters, &password, &salt)).await?
+        self.run(move |blocks| hash(blocks, parameters, &password, &salt)).await?
     }
 
     /// Checks `password` against the hash `phc`; against a decoy, always wrong, when there is none.
-    pub(crate) async fn verify(&self, ctx: &Ctx, password: &Secret, phc: Option<&str>) -> Result<Verdict, Trouble> {
+    /// One hash is computed, whatever comes of it.
+    pub(crate) async fn verify(&self, password: &Secret, phc: Option<&str>) -> Result<Verdict, Trouble> {
         let known = phc.is_some();
         let phc = phc.unwrap_or(&self.decoy).to_owned();
-        let (salt, password, parameters) = (ctx.bytes::<16>(), password.clone(), self.parameters);
-        self.run(move || {
-            let right = verify(&password, &phc) && known;
-            if !right {
-                return Ok(Verdict::Wrong);
-            }
-            if has_parameters(&phc, parameters) {
-                return Ok(Verdict::Right);
-            }
-            hash(parameters, &password, &salt).map(Verdict::RightUpgraded)
+        let (password, parameters) = (password.clone(), self.parameters);
+        self.run(move |blocks| match verify(blocks, &password, &phc) && known {
+            false => Verdict::Wrong,
+            true if has_parameters(&phc, parameters) => Verdict::Right,
+            true => Verdict::RightOutdated,
         })
-        .await?
+        .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Blocks) -> T + Send + 'static) -> Result<T, Trouble> {
         let (answer, wait) = oneshot::channel();
-        let job: Job = Box::new(move || {
+        let job = move |blocks: &mut Blocks| {
             if !answer.is_closed() {
                 // The caller may have gone meanwhile; then nobody wants the answer.
-                drop(answer.send(work()));
+                drop(answer.send(work(blocks)));
             }
-        });
-        self.queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Trouble::Busy,
-            TrySendError::Disconnected(_) => Trouble::Crypto("the hashing threads have ended"),
-        })?;
-        wait.await.map_err(|_| Trouble::Crypto("the hashing threads have ended"))
-    }
-}
-
-fn work(jobs: &Mutex<Receiver<Job>>) {
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            Ok(job) => job(),
-            // The application is gone.
-            Err(_) => return,
-        }
+        };
+        self.workers.submit(Box::new(job)).map_err(|_| Trouble::Busy)?;
+        wait.await.map_err(|_| Trouble::Crypto("a hash was given up"))
     }
 }
 
@@ -131,17 +121,17 @@ fn argon2(parameters: HashParameters) -> Result<Argon2<'static>, argon2::Error> 
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-fn hash(parameters: HashParameters, password: &Secret, salt: &[u8]) -> Result<String, Trouble> {
+fn hash(blocks: &mut Blocks, parameters: HashParameters, password: &Secret, salt: &[u8]) -> Result<String, Trouble> {
     let argon2 = argon2(parameters).map_err(|_| Trouble::Crypto("the Argon2 parameters are out of range"))?;
     let mut digest = [0; Params::DEFAULT_OUTPUT_LEN];
-    compute(&argon2, password, salt, &mut digest).map_err(|_| Trouble::Crypto("Argon2 failed"))?;
+    compute(blocks, &argon2, password, salt, &mut digest).map_err(|_| Trouble::Crypto("Argon2 failed"))?;
     let HashParameters { memory_kib, iterations, parallelism } = parameters;
     let [salt, digest] = [salt, &digest].map(|bytes| STANDARD_NO_PAD.encode(bytes));
     Ok(format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${digest}"))
 }
 
 /// Takes cost and salt from the hash; the comparison is constant time.
-fn verify(password: &Secret, phc: &str) -> bool {
+fn verify(blocks: &mut Blocks, password: &Secret, phc: &str) -> bool {
     let Ok(parsed) = PasswordHash::new(phc) else { return false };
     let (Some(salt), Some(expected)) = (&parsed.salt, &parsed.hash) else { return false };
     let parts = (
@@ -151,20 +141,19 @@ fn verify(password: &Secret, phc: &str) -> bool {
     );
     let (Ok(algorithm), Ok(version), Ok(params)) = parts else { return false };
     let mut digest = vec![0; expected.as_bytes().len()];
-    compute(&Argon2::new(algorithm, version, params), password, salt, &mut digest).is_ok()
+    compute(blocks, &Argon2::new(algorithm, version, params), password, salt, &mut digest).is_ok()
         && verify_slices_are_equal(&digest, expected.as_bytes()).is_ok()
 }
 
-/// Computes a hash in memory of its own, which goes back to the system at the end: so large a
-/// piece is mapped, while the allocator would keep smaller ones for each thread that ever hashed.
-/// What is reserved beyond the need is never touched and costs nothing.
-fn compute(argon2: &Argon2<'_>, password: &Secret, salt: &[u8], digest: &mut [u8]) -> Result<(), argon2::Error> {
-    /// 33 MiB: above the size up to which glibc may keep freed pieces (M_MMAP_THRESHOLD, 32 MiB).
-    const MAPPED: usize = 33 * 1024;
-    let count = argon2.params().block_count();
-    let mut blocks: Vec<Block> = Vec::with_capacity(count.max(MAPPED));
-    blocks.resize(count, Block::new());
-    argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, digest, &mut blocks)
+fn compute(
+    blocks: &mut Blocks,
+    argon2: &Argon2<'_>,
+    password: &Secret,
+    salt: &[u8],
+    digest: &mut [u8],
+) -> Result<(), argon2::Error> {
+    let blocks = blocks.of(argon2.params().block_count());
+    argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, digest, blocks)
 }
 
 fn has_parameters(phc: &str, parameters: HashParameters) -> bool {
@@ -192,20 +181,20 @@ mod tests {
 
     #[test]
     fn a_hash_says_its_cost_and_takes_only_its_password() {
-        let phc = hash(CHEAP, &secret("correct horse"), b"0123456789abcdef").unwrap();
+        let phc = hash(&mut Blocks::default(), CHEAP, &secret("correct horse"), b"0123456789abcdef").unwrap();
         assert!(has_parameters(&phc, CHEAP), "{phc}");
         assert!(!has_parameters(&phc, HashParameters::default()));
-        assert!(verify(&secret("correct horse"), &phc));
-        assert!(!verify(&secret("correct horsf"), &phc));
-        assert!(!verify(&secret(""), &phc));
+        assert!(verify(&mut Blocks::default(), &secret("correct horse"), &phc));
+        assert!(!verify(&mut Blocks::default(), &secret("correct horsf"), &phc));
+        assert!(!verify(&mut Blocks::default(), &secret(""), &phc));
     }
 
     #[test]
     fn a_hash_of_the_reference_program_is_taken() {
         // printf password | argon2 somesalt -id -t 2 -m 16 -p 1 -e
         let phc = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        assert!(verify(&secret("password"), phc));
-        assert!(!verify(&secret("Password"), phc));
+        assert!(verify(&mut Blocks::default(), &secret("password"), phc));
+        assert!(!verify(&mut Blocks::default(), &secret("Password"), phc));
     }
 
     #[test]
@@ -213,6 +202,6 @@ mod tests {
         let phc = decoy(CHEAP);
         assert!(PasswordHash::new(&phc).is_ok(), "{phc}");
         assert!(has_parameters(&phc, CHEAP));
-        assert!(!verify(&secret(""), &phc));
+        assert!(!verify(&mut Blocks::default(), &secret(""), &phc));
     }
 }
