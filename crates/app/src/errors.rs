@@ -32,6 +32,9 @@ pub enum OpenError {
     /// The threads for hashing.
     #[error("cannot start the threads that hash passwords: {0}")]
     Hasher(String),
+    /// The thread for pictures.
+    #[error("cannot start the thread that looks at pictures: {0}")]
+    Darkroom(String),
     /// The name of the directory's base.
     #[error("the base DN is not well formed: {0}")]
     BaseDn(#[from] InvalidDn),

@@ -7,6 +7,7 @@
 mod access;
 mod admin;
 mod app_passwords;
+mod avatar;
 mod bind;
 mod changes;
 mod claims;
@@ -56,8 +57,9 @@ pub use grants::{Application, ConsentView, GrantError, Next, UnknownClient};
 pub use hasher::HashParameters;
 pub use keys::PublicKey;
 pub use mail::{InvalidMail, MailRoute, MailSettings};
-pub use ostiary_store::Conflict;
+pub use ostiary_store::{Avatar, Conflict};
 pub use people::WeakPassword;
+pub use picture::{MAX_PICTURE_BYTES, PictureError};
 pub use seal::{MasterKey, MasterKeyError};
 pub use settings::{
     BindPassword, LockoutSettings, PasswordPolicy, PosixSettings, SessionSettings, Settings, Site, TokenSettings,
@@ -69,6 +71,7 @@ use changes::PosixWarning;
 use hasher::Hasher;
 use keys::KeyRing;
 use mail::Mailer;
+use picture::Darkroom;
 use seal::Vault;
 use throttle::Turns;
 
@@ -77,6 +80,7 @@ pub struct App {
     store: Store,
     directory: Directory,
     hasher: Hasher,
+    darkroom: Darkroom,
     vault: Vault,
     keys: KeyRing,
     mailer: Mailer,
@@ -124,6 +128,7 @@ impl App {
             app_passwords: AppPasswords::default(),
             posix_warning: PosixWarning::default(),
             hasher,
+            darkroom: Darkroom::start()?,
             store,
             settings,
             clock,

@@ -1,5 +1,7 @@
 //! New people and new groups, with all that they have from the start.
 
+use std::borrow::Cow;
+
 use ostiary_model::{
     ADMIN_GROUP, Action, Ctx, Generation, Group, GroupEntry, GroupName, Membership, PASSWORD_MANAGER_GROUP, Profile,
     STRICT_READONLY_GROUP, Secret, Subject, User, UserState, Validity,
@@ -25,8 +27,12 @@ impl App {
             Some(password) => Some(self.new_password(ctx, password, &profile_of(new)?).await?),
             None => None,
         };
+        let mut new = Cow::Borrowed(new);
+        if let Some(values) = self.pictures_checked(&new.change.values).await? {
+            new.to_mut().change.values = values;
+        }
         let mut tx = self.change_begin().await?;
-        let user = self.person_add_apply(ctx, &mut tx, new, phc.as_deref()).await?;
+        let user = self.person_add_apply(ctx, &mut tx, &new, phc.as_deref()).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "person added", user.id);
         self.directory().user(user.id).map(|user| (*user).clone()).ok_or(AdminError::NoSuchPerson)
@@ -123,8 +129,12 @@ impl App {
     /// [`AdminError`].
     pub async fn group_add_with(&self, ctx: &Ctx, new: &NewGroup) -> Result<Group, AdminError> {
         self.early(ctx, Action::Administer)?;
+        let mut new = Cow::Borrowed(new);
+        if let Some(values) = self.pictures_checked(&new.change.values).await? {
+            new.to_mut().change.values = values;
+        }
         let mut tx = self.change_begin().await?;
-        let group = self.group_add_apply(ctx, &mut tx, new).await?;
+        let group = self.group_add_apply(ctx, &mut tx, &new).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "group added", group.id);
         Ok(group)

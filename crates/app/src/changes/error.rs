@@ -4,8 +4,8 @@ use ostiary_model::{InvalidName, InvalidValue};
 use ostiary_store::{Conflict, Error as StoreError};
 use thiserror::Error;
 
-use crate::Trouble;
 use crate::people::WeakPassword;
+use crate::{PictureError, Trouble};
 
 /// Why something was not done. Nothing was changed then.
 #[derive(Debug, Error)]
@@ -45,6 +45,9 @@ pub enum AdminError {
         /// What is wrong.
         why: InvalidValue,
     },
+    /// A picture cannot be used.
+    #[error("{0}")]
+    Picture(#[from] PictureError),
     /// A value is of the right kind and still cannot be taken.
     #[error("{attribute}: {why}")]
     Form {

@@ -1,5 +1,7 @@
 //! What is to be different about a group, written in one transaction; and deleting groups.
 
+use std::borrow::Cow;
+
 use ostiary_model::{Action, Ctx, Group, GroupEntry, GroupId, GroupName, Member, UserId};
 use ostiary_store::Tx;
 
@@ -15,8 +17,12 @@ impl App {
     /// [`AdminError`].
     pub async fn group_change(&self, ctx: &Ctx, id: GroupId, change: &GroupChange) -> Result<(), AdminError> {
         self.members_early(ctx, id)?;
+        let mut change = Cow::Borrowed(change);
+        if let Some(values) = self.pictures_checked(&change.values).await? {
+            change.to_mut().values = values;
+        }
         let mut tx = self.change_begin().await?;
-        self.group_apply(ctx, &mut tx, id, change).await?;
+        self.group_apply(ctx, &mut tx, id, &change).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "group changed", id);
         Ok(())

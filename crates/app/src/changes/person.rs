@@ -1,5 +1,7 @@
 //! What is to be different about a person, written in one transaction.
 
+use std::borrow::Cow;
+
 use ostiary_model::{Action, Ctx, Email, Profile, Schema, User, UserEntry, UserId, Validity};
 use ostiary_store::Tx;
 
@@ -19,8 +21,12 @@ impl App {
     /// [`AdminError`].
     pub async fn person_change(&self, ctx: &Ctx, id: UserId, change: &PersonChange) -> Result<(), AdminError> {
         self.early(ctx, Action::EditUser(id))?;
+        let mut change = Cow::Borrowed(change);
+        if let Some(values) = self.pictures_checked(&change.values).await? {
+            change.to_mut().values = values;
+        }
         let mut tx = self.change_begin().await?;
-        self.person_apply(ctx, &mut tx, id, change).await?;
+        self.person_apply(ctx, &mut tx, id, &change).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "person changed", id);
         Ok(())
