@@ -30,34 +30,57 @@ impl Visitor {
     /// set one up are never let in without it.
     #[must_use]
     pub fn owes_second_factor(&self) -> bool {
-        self.user.has_totp && self.session.methods.level() < Level::TwoFactor
+        owes_second_factor(&self.user, &self.session)
     }
 }
 
-/// The account, if it exists, is open, and is of the generation that whatever it holds was made
-/// under. Every grant of access goes through here, in the transaction that grants.
-pub(crate) async fn standing(tx: &mut Tx, user: UserId, generation: Generation) -> Result<Option<User>, Trouble> {
-    let user = tx.user_by_id(user).await?;
-    Ok(user.filter(|user| holds(user, generation)))
+/// Whether the account has a second factor and the session has not proved it.
+pub(crate) fn owes_second_factor(user: &User, session: &Session) -> bool {
+    user.has_totp && session.methods.level() < Level::TwoFactor
 }
 
-fn holds(user: &User, generation: Generation) -> bool {
-    !user.state.is_disabled() && user.generation == generation
+/// The account, if it exists, is open at this moment, and is of the generation that whatever it
+/// holds was made under. Every grant of access goes through here, in the transaction that grants.
+pub(crate) async fn standing(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    user: UserId,
+    generation: Generation,
+) -> Result<Option<User>, Trouble> {
+    let user = tx.user_by_id(user).await?;
+    Ok(user.filter(|user| holds(user, generation, ctx.now)))
+}
+
+/// Whether what was made under `generation` still belongs to an account that may be used at `now`.
+/// Expiry is asked here, at each use: nothing happens to an account when its time is over.
+pub(crate) fn holds(user: &User, generation: Generation, now: Timestamp) -> bool {
+    user.is_open(now) && user.generation == generation
+}
+
+/// Whether the account may be used on pages and in applications: a program's may not.
+pub(crate) const fn may_sign_in(user: &User) -> bool {
+    !user.is_service
 }
 
 impl App {
     /// [`standing`] for doors that hand out nothing but an answer: asks the row, outside any
     /// transaction.
-    pub(crate) async fn standing_now(&self, user: UserId, generation: Generation) -> Result<Option<User>, Trouble> {
+    pub(crate) async fn standing_now(
+        &self,
+        ctx: &Ctx,
+        user: UserId,
+        generation: Generation,
+    ) -> Result<Option<User>, Trouble> {
         let user = self.store().user_by_id(user).await?;
-        Ok(user.filter(|user| holds(user, generation)))
+        Ok(user.filter(|user| holds(user, generation, ctx.now)))
     }
 
     /// The account behind an identity that was proved earlier (an LDAP bind, a session), if that
-    /// still holds.
+    /// still holds at this moment.
     #[must_use]
     pub fn bound(&self, user: UserId, generation: Generation) -> Option<(Arc<User>, Role)> {
-        let user = self.directory().user(user).filter(|user| holds(user, generation))?;
+        let now = self.clock.now();
+        let user = self.directory().user(user).filter(|user| holds(user, generation, now))?;
         let role = self.directory().role(user.id);
         Some((user, role))
     }
@@ -76,7 +99,8 @@ impl App {
         }
         // Cheap, one number: what another process has committed holds from the next request on.
         self.directory().catch_up(self.store()).await?;
-        let Some((user, role)) = self.bound(session.user, session.generation) else { return Ok(None) };
+        let found = self.bound(session.user, session.generation);
+        let Some((user, role)) = found.filter(|(user, _)| may_sign_in(user)) else { return Ok(None) };
         // A note for later. That it could not be made is no reason to turn anybody away.
         if let Err(error) = self.store().session_seen(&token, &session, ctx.now).await {
             tracing::warn!(%error, "the use of a session could not be noted");

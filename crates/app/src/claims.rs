@@ -9,6 +9,7 @@ use ostiary_model::{AccessToken, Authentication, Client, Ctx, Scope, Scopes, Sec
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::access::may_sign_in;
 use crate::jws::half_hash;
 use crate::tokens::token_hash;
 use crate::{App, Trouble, jws};
@@ -94,7 +95,8 @@ impl App {
     pub async fn userinfo(&self, ctx: &Ctx, token: &Secret) -> Result<PersonClaims, UserinfoError> {
         let found = self.store().access_token(&token_hash(token.expose()), ctx.now).await.map_err(Trouble::from)?;
         let AccessToken { user, generation, scopes, .. } = found.ok_or(UserinfoError::InvalidToken)?;
-        let user = self.standing_now(user, generation).await?.ok_or(UserinfoError::InvalidToken)?;
+        let user = self.standing_now(ctx, user, generation).await?.filter(may_sign_in);
+        let user = user.ok_or(UserinfoError::InvalidToken)?;
         if !scopes.contains(Scope::OpenId) {
             return Err(UserinfoError::InsufficientScope);
         }

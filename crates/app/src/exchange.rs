@@ -112,7 +112,7 @@ impl App {
 
     async fn code_spend(&self, ctx: &Ctx, client: &Client, grant: Approved) -> Result<Issued, ExchangeError> {
         let mut tx = self.store().begin().await?;
-        let Some(Entitled { user, client }) = entitled(&mut tx, client.id(), &grant.holder).await? else {
+        let Some(Entitled { user, client }) = entitled(ctx, &mut tx, client.id(), &grant.holder).await? else {
             return Err(refused(ctx, client, "the person may no longer sign in here"));
         };
         let scopes = grant.request.scopes.intersection(client.details.scopes);

@@ -95,7 +95,7 @@ impl App {
         let mut tx = self.store().begin().await?;
         // In the order that administrators write in, or two of them would wait for each other.
         tx.directory_lock().await?;
-        let user = standing(&mut tx, user.id, visitor.session.generation).await?.ok_or(CodeError::SessionOver)?;
+        let user = standing(ctx, &mut tx, user.id, visitor.session.generation).await?.ok_or(CodeError::SessionOver)?;
         if !tx.totp_spend(user.id, step, ctx.now).await? {
             return Err(self.code_wrong(ctx, &user, &counted));
         }
@@ -160,7 +160,7 @@ impl App {
         let sealed = self.vault.seal(ctx, Purpose::Totp, user.id.uuid(), &secret)?;
         let mut tx = self.store().begin().await?;
         tx.directory_lock().await?;
-        let user = standing(&mut tx, user.id, visitor.session.generation).await?.ok_or(CodeError::SessionOver)?;
+        let user = standing(ctx, &mut tx, user.id, visitor.session.generation).await?.ok_or(CodeError::SessionOver)?;
         if !tx.totp_insert(user.id, &sealed, step, ctx.now).await? {
             return Err(CodeError::AlreadySetUp);
         }

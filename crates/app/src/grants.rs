@@ -183,7 +183,7 @@ impl App {
         // A session may be shown for a moment after another process ended it; here its row counts.
         let session = visitor.map(|visitor| &visitor.session);
         let user = match session {
-            Some(session) => self.standing_now(session.user, session.generation).await?,
+            Some(session) => self.standing_now(ctx, session.user, session.generation).await?,
             None => None,
         };
         let (Some(session), Some(user)) = (session, user) else { return Ok(self.ask(Step::SignIn, &grant, &client)) };
@@ -220,7 +220,7 @@ impl App {
             self.audit(ctx, "consent refused", client.id());
             return Ok(());
         }
-        if entitled(&mut tx, client.id(), &(&visitor.session).into()).await?.is_none() {
+        if entitled(ctx, &mut tx, client.id(), &(&visitor.session).into()).await?.is_none() {
             // The next step finds the same and asks to sign in.
             return Ok(());
         }
@@ -272,7 +272,7 @@ impl App {
     async fn grant_approve(&self, ctx: &Ctx, grant: Pending, session: &Session) -> Result<Next, GrantError> {
         let code = new_token(ctx, CODE_PREFIX);
         let mut tx = self.store().begin().await?;
-        let Some(found) = entitled(&mut tx, &grant.request.client, &session.into()).await? else {
+        let Some(found) = entitled(ctx, &mut tx, &grant.request.client, &session.into()).await? else {
             // The session ended a moment ago, or the client asks for more than it proved.
             let client = tx.client_by_id(&grant.request.client).await?.ok_or(GrantError::Gone)?.client;
             return Ok(self.ask(Step::SignIn, &grant, &client));

@@ -71,7 +71,7 @@ impl App {
 
     async fn hand_over_open(&self, ctx: &Ctx, parent: &Session) -> Result<Option<SignedIn>, Trouble> {
         let mut tx = self.store().begin().await?;
-        if standing(&mut tx, parent.user, parent.generation).await?.is_none() {
+        if standing(ctx, &mut tx, parent.user, parent.generation).await?.is_none() {
             return Ok(None);
         }
         let session = Session {

@@ -34,10 +34,11 @@ mod sign_in;
 mod throttle;
 mod tokens;
 mod upkeep;
+mod workers;
 
 use std::sync::Arc;
 
-use ostiary_model::{Actor, Clock, Ctx, Dn, Entropy};
+use ostiary_model::{Actor, Clock, Ctx, Dn, Entropy, Timestamp};
 use ostiary_store::{Store, Tx};
 
 pub use access::Visitor;
@@ -143,6 +144,12 @@ impl App {
     #[must_use]
     pub fn ctx(&self, actor: Actor) -> Ctx {
         Ctx::new(self.clock.now(), actor, Arc::clone(&self.entropy))
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// How this Ostiary behaves.

@@ -140,6 +140,20 @@ impl App {
         self.notice(ctx, tx, user, "Two-step sign-in is on", what).await
     }
 
+    /// Tells `user` that an app password named `name` was made for their account.
+    pub(crate) async fn notice_app_password_made(
+        &self,
+        ctx: &Ctx,
+        tx: &mut Tx,
+        user: &User,
+        name: &str,
+    ) -> Result<(), Trouble> {
+        let what = format!(
+            "An app password named “{name}” was made for your account. A program that has it signs in as you, without a second step, until you revoke it on your account page."
+        );
+        self.notice(ctx, tx, user, "A new app password", &what).await
+    }
+
     /// Tells `user` that an administrator took the second factors away.
     pub(crate) async fn notice_factors_reset(&self, ctx: &Ctx, tx: &mut Tx, user: &User) -> Result<(), Trouble> {
         let what = "An administrator reset your two-step sign-in and signed you out everywhere. Sign in with your password to set up your authenticator app anew.";

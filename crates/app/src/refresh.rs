@@ -38,7 +38,7 @@ impl App {
             return Err(refused(ctx, client, "a refresh token of another client"));
         }
         let mut tx = self.store().begin().await?;
-        let found = entitled(&mut tx, client.id(), &family.holder).await?;
+        let found = entitled(ctx, &mut tx, client.id(), &family.holder).await?;
         let Some(found) = found.filter(|found| found.client.details.scopes.contains(Scope::OfflineAccess)) else {
             return self.grant_end(ctx, tx, family.grant, "person or client may no longer have it").await;
         };

@@ -31,6 +31,18 @@ pub struct Settings {
     pub mail: MailSettings,
     /// What people and groups are in POSIX systems.
     pub posix: PosixSettings,
+    /// Whose own password is taken over LDAP.
+    pub ldap_bind_password: BindPassword,
+}
+
+/// Whose own password is taken over LDAP. App passwords always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BindPassword {
+    /// Of those who have no second factor, and of service accounts: LDAP is then no way around it.
+    #[default]
+    OneFactor,
+    /// Everybody's.
+    Any,
 }
 
 /// What people and groups are in POSIX systems (RFC 2307).

@@ -1,15 +1,13 @@
-//! Signing in with name and password: the one verb behind the sign-in page and the LDAP bind.
+//! Signing in with name and password, and the check of passwords that the LDAP bind shares.
 //!
 //! Name unknown, password wrong, account closed: the same answer after the same work. Hashing
 //! happens outside any transaction; the row is asked again when the session is made.
 
-use std::sync::Arc;
-
-use ostiary_model::{AuthMethod, AuthMethods, Ctx, Folded, Role, Secret, Session, Span, User, UserId};
+use ostiary_model::{AuthMethod, AuthMethods, Ctx, Folded, Secret, Session, Span, User, UserId};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::access::standing;
+use crate::access::{may_sign_in, standing};
 use crate::hasher::Verdict;
 use crate::sessions::Opening;
 use crate::throttle::{Counted, Guess, Suspect, Throttle};
@@ -28,24 +26,6 @@ pub struct SignedIn {
     pub token: Secret,
     /// The session.
     pub session: Session,
-}
-
-/// Whose password a bind brings.
-#[derive(Debug, Clone)]
-pub enum BindName {
-    /// An account's.
-    User(UserId),
-    /// Nobody's: a name that leads to no account. Checked all the same, for the same time.
-    Unknown(Folded),
-}
-
-/// A proved LDAP identity. Ask [`App::bound`] at each operation whether it still holds.
-#[derive(Debug, Clone)]
-pub struct Bound {
-    /// The account.
-    pub user: Arc<User>,
-    /// What it may do.
-    pub role: Role,
 }
 
 /// Why somebody was not signed in. Outside, the first two say nothing about the account.
@@ -74,6 +54,12 @@ impl From<ostiary_store::Error> for SignInError {
     }
 }
 
+/// A counted guess at somebody's password, or at nobody's.
+pub(crate) struct Tried {
+    pub(crate) user: Option<User>,
+    pub(crate) counted: Counted,
+}
+
 impl App {
     /// Signs a person in by user name or e-mail address and password. The session is of one
     /// factor; [`App::code_check`] makes it two.
@@ -90,7 +76,8 @@ impl App {
         let folded = askable(name);
         let (by_name, by_email) = tokio::join!(self.store().user_by_name(&folded), self.store().user_by_email(&folded));
         let user = by_name?.or(by_email?);
-        let (user, left) = self.password_check(ctx, user, folded, password).await?;
+        let tried = self.password_guess(ctx, user, folded, password).await?;
+        let (user, left) = self.password_check(ctx, tried, password, |user| may_sign_in(user)).await?;
         let opening = Opening {
             methods: AuthMethods::default().with(AuthMethod::Password),
             authenticated_at: ctx.now,
@@ -101,9 +88,8 @@ impl App {
         // The account's row is written below: in the order that administrators write in, or two of
         // them would wait for each other.
         tx.directory_lock().await?;
-        let Some(user) = standing(&mut tx, user.id, user.generation).await? else {
-            return Err(SignInError::Rejected { left });
-        };
+        let user = standing(ctx, &mut tx, user.id, user.generation).await?;
+        let Some(user) = user.filter(may_sign_in) else { return Err(SignInError::Rejected { left }) };
         let opened = self.session_open(ctx, &mut tx, &user, opening).await?;
         if !user.has_totp {
             tx.user_signed_in(user.id, ctx.now).await?;
@@ -111,79 +97,62 @@ impl App {
         Ok(self.session_opened(ctx, tx, opened).await?)
     }
 
-    /// Checks the password of an LDAP bind.
-    ///
-    /// # Errors
-    /// [`SignInError`].
-    pub async fn bind(&self, ctx: &Ctx, name: &BindName, password: &Secret) -> Result<Bound, SignInError> {
-        let (user, folded) = match name {
-            BindName::User(id) => {
-                let user = self.store().user_by_id(*id).await?;
-                // Counted as typed, like a name that leads nowhere: else the two would tell apart.
-                let name =
-                    user.as_ref().map_or_else(|| Folded::new(&id.to_string()), |user| user.profile.username.folded());
-                (user, name)
-            }
-            BindName::Unknown(folded) => {
-                let folded = askable(folded.as_str());
-                (self.store().user_by_name(&folded).await?, folded)
-            }
-        };
-        let (user, left) = self.password_check(ctx, user, folded, password).await?;
-        let Some(user) = self.standing_now(user.id, user.generation).await? else {
-            return Err(SignInError::Rejected { left });
-        };
-        // Another process may have changed the account a moment ago. What was proved against its
-        // row must hold in memory from the first operation on.
-        if self.bound(user.id, user.generation).is_none() {
-            self.directory().catch_up(self.store()).await?;
-        }
-        let role = self.directory().role(user.id);
-        Ok(Bound { user: Arc::new(user), role })
-    }
-
-    /// The account, if `password` is its password and it is open, and how many tries are left.
-    /// `name` is what was asked for.
-    async fn password_check(
+    /// Counts a guess at the password of `user`, or of nobody. `name` is what was asked for. What
+    /// is held back is answered here, after the same work.
+    pub(crate) async fn password_guess(
         &self,
         ctx: &Ctx,
         user: Option<User>,
         name: Folded,
         password: &Secret,
-    ) -> Result<(User, u32), SignInError> {
+    ) -> Result<Tried, SignInError> {
         let suspect = match &user {
             Some(user) => Suspect::Named(name, user.id, user.generation),
             None => Suspect::Unknown(name),
         };
-        // Never the typed name: it may be a password in the wrong field.
-        let account = user.as_ref().map(|user| user.id.to_string());
-        let counted = match self.guess(ctx, Guess::Password, &suspect).await? {
-            Throttle::Go(counted) => counted,
+        match self.guess(ctx, Guess::Password, &suspect).await? {
+            Throttle::Go(counted) => Ok(Tried { user, counted }),
             Throttle::Paused => {
-                tracing::info!(target: "audit", request = %ctx.request, account, address = ?ctx.address, "sign-in paused");
-                return Err(SignInError::Paused { left: self.settings().lockout.window });
+                audit(ctx, user.as_ref(), "sign-in paused");
+                Err(SignInError::Paused { left: self.settings().lockout.window })
             }
-            Throttle::Silent { left } => {
-                tracing::info!(target: "audit", request = %ctx.request, account, address = ?ctx.address, "sign-in held back");
-                self.hasher.verify(ctx, password, None).await?;
-                return Err(SignInError::Rejected { left });
-            }
-        };
-        let (verdict, hash) = self.password_verdict(ctx, user.as_ref(), password, &counted).await?;
-        match (user, verdict) {
-            (Some(user), verdict @ (Verdict::Right | Verdict::RightUpgraded(_))) if !user.state.is_disabled() => {
-                self.guess_was_right(ctx, &counted).await?;
-                if let (Verdict::RightUpgraded(new), Some(old)) = (verdict, hash) {
-                    self.password_upgrade(ctx, user.id, &old, &new).await?;
-                }
-                Ok((user, counted.left))
-            }
-            (user, _) => {
-                let closed = user.is_some_and(|user| user.state.is_disabled());
-                tracing::info!(target: "audit", request = %ctx.request, account, closed, address = ?ctx.address, "sign-in refused");
-                Err(SignInError::Rejected { left: counted.left })
+            Throttle::Silent { left, turn } => {
+                audit(ctx, user.as_ref(), "sign-in held back");
+                let looked_at = self.hasher.verify(password, None).await;
+                drop(turn);
+                looked_at?;
+                Err(SignInError::Rejected { left })
             }
         }
+    }
+
+    /// The account that was tried, if `password` is its password, it is open and `may` come in this
+    /// way, and how many tries are left. One hash is computed in any case.
+    pub(crate) async fn password_check(
+        &self,
+        ctx: &Ctx,
+        tried: Tried,
+        password: &Secret,
+        may: impl Fn(&User) -> bool,
+    ) -> Result<(User, u32), SignInError> {
+        let Tried { user, counted } = tried;
+        let (verdict, hash) = self.password_verdict(ctx, user.as_ref(), password, &counted).await?;
+        let Some(user) = user else { return Err(refused(ctx, None, "nobody has this name", &counted)) };
+        if verdict == Verdict::Wrong {
+            return Err(refused(ctx, Some(&user), "wrong password", &counted));
+        }
+        if !user.is_open(ctx.now) {
+            return Err(refused(ctx, Some(&user), "the account is closed", &counted));
+        }
+        // Counted like a wrong one: else the count would tell that it was right.
+        if !may(&user) {
+            return Err(refused(ctx, Some(&user), "not with this password here", &counted));
+        }
+        self.guess_was_right(ctx, &counted).await?;
+        if let (Verdict::RightOutdated, Some(old)) = (verdict, hash) {
+            self.password_upgrade(ctx, user.id, password, &old).await?;
+        }
+        Ok((user, counted.left))
     }
 
     /// What the hash says of `password`, and the hash. Being too busy to look is nobody's wrong
@@ -199,7 +168,7 @@ impl App {
         let id = user.map_or_else(|| UserId::from(Uuid::nil()), |user| user.id);
         let hash = self.store().password_hash(id).await?;
         let fits = password.expose().len() <= MAX_PASSWORD_BYTES;
-        match self.hasher.verify(ctx, password, hash.as_deref().filter(|_| fits)).await {
+        match self.hasher.verify(password, hash.as_deref().filter(|_| fits)).await {
             Ok(verdict) => Ok((verdict, hash)),
             Err(trouble) => {
                 self.guess_not_looked_at(ctx, counted).await?;
@@ -208,17 +177,34 @@ impl App {
         }
     }
 
-    async fn password_upgrade(&self, ctx: &Ctx, user: UserId, old: &str, new: &str) -> Result<(), Trouble> {
+    /// Puts a hash of today's cost in the place of `old`; later, when there is much to do now.
+    async fn password_upgrade(&self, ctx: &Ctx, user: UserId, password: &Secret, old: &str) -> Result<(), Trouble> {
+        let new = match self.hasher.hash(ctx, password).await {
+            Err(Trouble::Busy) => return Ok(()),
+            other => other?,
+        };
         let mut tx = self.store().begin().await?;
-        tx.password_upgrade(user, old, new).await?;
+        tx.password_upgrade(user, old, &new).await?;
         self.commit(ctx, tx).await
     }
+}
+
+fn refused(ctx: &Ctx, user: Option<&User>, why: &'static str, counted: &Counted) -> SignInError {
+    // Never the typed name: it may be a password in the wrong field.
+    let account = user.map(|user| user.id.to_string());
+    tracing::info!(target: "audit", request = %ctx.request, account, why, address = ?ctx.address, "sign-in refused");
+    SignInError::Rejected { left: counted.left }
+}
+
+fn audit(ctx: &Ctx, user: Option<&User>, what: &'static str) {
+    let account = user.map(|user| user.id.to_string());
+    tracing::info!(target: "audit", request = %ctx.request, account, address = ?ctx.address, "{what}");
 }
 
 /// The form in which a typed name is looked for and counted. What no account can be called is one
 /// and the same unknown name: it is neither folded, which costs time, nor asked of the database,
 /// where PostgreSQL has no text with a zero byte.
-fn askable(name: &str) -> Folded {
+pub(crate) fn askable(name: &str) -> Folded {
     let is_possible = name.len() <= MAX_NAME_BYTES && !name.contains('\0');
     if is_possible { Folded::new(name) } else { Folded::new("") }
 }

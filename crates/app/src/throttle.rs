@@ -12,7 +12,8 @@
 //! back there by what others guess elsewhere: nobody can lock a person or a service out.
 //!
 //! Guesses at one account from one address take turns: a program that opens ten connections at
-//! once with the right password is ten right guesses, not five and a pause.
+//! once with the right password is ten right guesses, not five and a pause. A turn lasts until the
+//! guess is answered, whatever the answer: how long others wait tells nothing.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ const SWEEP: usize = 1024;
 /// Guesses that may stand at one turnstile.
 const QUEUE: usize = 64;
 
-/// How long an address counts as one that somebody signs in from.
+/// How long an address counts as one that somebody signs in from, after the last time.
 const AT_HOME: Span = Span::from_days(30);
 
 /// Whose guesses are counted: one identity for each account, whatever it was called.
@@ -81,16 +82,22 @@ pub(crate) enum Throttle {
     Silent {
         /// Guesses left under the name that was typed.
         left: u32,
+        /// To be kept until the answer is ready.
+        turn: Turn,
     },
 }
 
-/// A guess that is counted as a wrong one until it turns out otherwise. The next one at the same
-/// account from the same address waits until this is dropped.
+/// The next guess at the same account from the same address waits until this is dropped.
+pub(crate) struct Turn {
+    _guard: OwnedMutexGuard<()>,
+}
+
+/// A guess that is counted as a wrong one until it turns out otherwise.
 pub(crate) struct Counted {
     /// Guesses left from here after this one, should it be wrong.
     pub(crate) left: u32,
     names: Names,
-    _turn: OwnedMutexGuard<()>,
+    _turn: Turn,
 }
 
 /// The counters that a guess is counted by. Names that people typed are hashed: they may be long,
@@ -132,7 +139,7 @@ pub(crate) struct Turns(Mutex<HashMap<String, Weak<Turnstile<()>>>>);
 
 impl Turns {
     /// Waits for its turn; too long a queue is told at once.
-    async fn take(&self, whose: &str) -> Result<OwnedMutexGuard<()>, Trouble> {
+    async fn take(&self, whose: &str) -> Result<Turn, Trouble> {
         let turnstile = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if turns.len() > SWEEP {
@@ -150,7 +157,7 @@ impl Turns {
         if Arc::strong_count(&turnstile) > QUEUE {
             return Err(Trouble::Busy);
         }
-        Ok(turnstile.lock_owned().await)
+        Ok(Turn { _guard: turnstile.lock_owned().await })
     }
 }
 
@@ -162,7 +169,14 @@ impl App {
         if self.count(ctx, names.address.as_deref()).await? > i64::from(limits.per_address) {
             return Ok(Throttle::Paused);
         }
-        let turn = self.turns.take(names.turn()).await?;
+        let turn = match self.turns.take(names.turn()).await {
+            Ok(turn) => turn,
+            Err(busy) => {
+                // What was not looked at is nobody's wrong guess.
+                self.uncount(ctx, [&names.address]).await?;
+                return Err(busy);
+            }
+        };
         let limit = i64::from(limits.per_account_and_address);
         let spelled = self.count(ctx, names.spelled.as_deref()).await?;
         if spelled > limit {
@@ -174,7 +188,7 @@ impl App {
         let left = u32::try_from(limit - told).unwrap_or(0);
         Ok(match is_held_back {
             false => Throttle::Go(Counted { left, names, _turn: turn }),
-            true => Throttle::Silent { left },
+            true => Throttle::Silent { left, turn },
         })
     }
 
@@ -192,6 +206,13 @@ impl App {
         Ok(self.store().counter_add(name, 1, ctx.now, self.settings().lockout.window).await?)
     }
 
+    async fn uncount<const N: usize>(&self, ctx: &Ctx, names: [&Option<String>; N]) -> Result<(), Trouble> {
+        for name in names.into_iter().flatten() {
+            self.store().counter_add(name, -1, ctx.now, self.settings().lockout.window).await?;
+        }
+        Ok(())
+    }
+
     /// Forgets the failures that a right guess makes good. The address keeps its other ones: a
     /// guesser with one account of their own must not wash the rest away.
     pub(crate) async fn guess_was_right(&self, ctx: &Ctx, counted: &Counted) -> Result<(), Trouble> {
@@ -200,23 +221,17 @@ impl App {
             self.store().counter_clear(name, ctx.now).await?;
         }
         // What others guess elsewhere stays counted: a service that signs in all day must not wash it away.
-        for name in [&names.account, &names.address].into_iter().flatten() {
-            self.store().counter_add(name, -1, ctx.now, self.settings().lockout.window).await?;
-        }
+        self.uncount(ctx, [&names.account, &names.address]).await?;
         if let Some(home) = &names.home {
-            self.store().counter_add(home, 1, ctx.now, AT_HOME).await?;
+            self.store().counter_set(home, 1, ctx.now, AT_HOME).await?;
         }
         Ok(())
     }
 
     /// Gives back a guess that could not be looked at.
     pub(crate) async fn guess_not_looked_at(&self, ctx: &Ctx, counted: &Counted) -> Result<(), Trouble> {
-        let window = self.settings().lockout.window;
-        let names = &counted.names;
-        for name in [&names.address, &names.spelled, &names.pair, &names.account].into_iter().flatten() {
-            self.store().counter_add(name, -1, ctx.now, window).await?;
-        }
-        Ok(())
+        let Names { address, spelled, pair, account, .. } = &counted.names;
+        self.uncount(ctx, [address, spelled, pair, account]).await
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{App, Trouble};
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 const FOLLOW_RETRY: Duration = Duration::from_secs(1);
 const MAIL_EVERY: Duration = Duration::from_secs(2);
+const NOTE_EVERY: Duration = Duration::from_secs(5);
 const FORGET_EVERY: Duration = Duration::from_secs(300);
 
 impl App {
@@ -63,6 +64,17 @@ impl App {
         }
     }
 
+    /// Writes down what was noted meanwhile: when app passwords were used. Never returns; drop it to
+    /// stop.
+    pub async fn note(&self) {
+        loop {
+            tokio::time::sleep(NOTE_EVERY).await;
+            if let Err(error) = self.app_passwords_note().await {
+                tracing::warn!(%error, "the use of app passwords could not be noted");
+            }
+        }
+    }
+
     /// Forgets what is over, every few minutes. Nothing depends on it: expiry is asked at each
     /// use. Never returns; drop it to stop.
     pub async fn forget(&self) {
@@ -91,6 +103,9 @@ impl App {
 
     /// Closes the store after everything else has stopped.
     pub async fn close(&self) {
+        if let Err(error) = self.app_passwords_note().await {
+            tracing::warn!(%error, "the use of app passwords could not be noted");
+        }
         self.store().close().await;
     }
 }

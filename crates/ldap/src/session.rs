@@ -12,8 +12,8 @@ use ldap3_proto::proto::{
     LdapOp, LdapResult, LdapResultCode, LdapSearchRequest, LdapSearchScope,
 };
 use ostiary_app::directory::{NoSuchObject, Query, Reader, Scope};
-use ostiary_app::{App, BindName, SignInError, Trouble};
-use ostiary_model::{Actor, Dn, Filter, Generation, Secret, Truth, UserId};
+use ostiary_app::{App, BindFrom, BindName, Binding, SignInError, Trouble};
+use ostiary_model::{Actor, Dn, Filter, Secret, Truth, UserId};
 
 use crate::channel::Channel;
 use crate::controls::{PageRequest, is_unknown, page_answer, page_request};
@@ -57,19 +57,16 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Outdated;
 
-/// Who is bound.
-#[derive(Debug, Clone, Copy)]
-struct Identity {
-    user: UserId,
-    generation: Generation,
-}
-
 /// The state of a connection.
 pub(crate) struct Session {
     app: Arc<App>,
     peer: IpAddr,
     channel: Channel,
-    identity: Option<Identity>,
+    /// Who is bound, and with what.
+    binding: Option<Binding>,
+    /// The service accounts that this connection was bound as: their program may bring the app
+    /// passwords that are for it alone.
+    services: Vec<UserId>,
     pub(crate) pages: Pages,
 }
 
@@ -78,14 +75,15 @@ type Refusal = LdapResult;
 
 impl Session {
     pub(crate) fn new(app: Arc<App>, peer: IpAddr, channel: Channel) -> Self {
-        Self { app, peer, channel, identity: None, pages: Pages::default() }
+        Self { app, peer, channel, binding: None, services: Vec::new(), pages: Pages::default() }
     }
 
     /// The wire is encrypted from now on: what was said before it may have been anybody's word, so
     /// nobody is bound (RFC 4513 section 3.2).
     pub(crate) fn encrypted(&mut self) {
         self.channel = Channel::ENCRYPTED;
-        self.identity = None;
+        self.binding = None;
+        self.services.clear();
         self.pages.clear();
     }
 
@@ -94,14 +92,21 @@ impl Session {
     }
 
     pub(crate) const fn is_bound(&self) -> bool {
-        self.identity.is_some()
+        self.binding.is_some()
     }
 
-    /// Who reads now; nobody without a bind.
+    /// Who reads now; nobody without a bind. For the middle of an operation: asks memory alone.
     pub(crate) fn reader(&self) -> Result<Option<Reader>, Outdated> {
-        let Some(identity) = self.identity else { return Ok(None) };
-        let (user, role) = self.app.bound(identity.user, identity.generation).ok_or(Outdated)?;
-        Ok(Some(Reader { user: user.id, role, now: self.app.ctx(Actor::Anonymous).now }))
+        let Some(binding) = &self.binding else { return Ok(None) };
+        let (user, role) = self.app.bound_as(binding).ok_or(Outdated)?;
+        Ok(Some(Reader { user: user.id, role, now: self.app.now() }))
+    }
+
+    /// As [`Session::reader`], for the beginning of an operation.
+    async fn reader_now(&self) -> Result<Option<Reader>, Outdated> {
+        let Some(binding) = &self.binding else { return Ok(None) };
+        let (user, role) = self.app.bound_still(binding).await.ok_or(Outdated)?;
+        Ok(Some(Reader { user: user.id, role, now: self.app.now() }))
     }
 
     /// Answers one request.
@@ -112,12 +117,12 @@ impl Session {
             Operation::Abandon => return Answer::Nothing,
             Operation::Bind => {
                 // Whatever comes of it, the earlier identity is over (RFC 4511 section 4.2.1).
-                self.identity = None;
+                self.binding = None;
                 self.pages.clear();
             }
             _ => {}
         }
-        let Ok(reader) = self.reader() else { return Answer::Outdated };
+        let Ok(reader) = self.reader_now().await else { return Answer::Outdated };
         if is_unknown(&frame.critical, operation) {
             return reply(
                 operation,
@@ -167,9 +172,13 @@ impl Session {
         }
         let name = self.app.directory().account(&dn).map_or_else(BindName::Unknown, BindName::User);
         let ctx = self.app.ctx(Actor::Anonymous).with_address(Some(self.peer));
-        match self.app.bind(&ctx, &name, &password).await {
+        let from = BindFrom { services: &self.services };
+        match self.app.bind(&ctx, &name, &password, &from).await {
             Ok(bound) => {
-                self.identity = Some(Identity { user: bound.user.id, generation: bound.user.generation });
+                if bound.user.is_service && !self.services.contains(&bound.user.id) {
+                    self.services.push(bound.user.id);
+                }
+                self.binding = Some(bound.binding());
                 result(LdapResultCode::Success, "")
             }
             Err(error) => refused(&error),

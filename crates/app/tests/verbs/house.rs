@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use ostiary_app::{
-    App, HashParameters, LockoutSettings, MailRoute, MailSettings, MasterKey, NewPerson, OpenError, Parts,
+    App, BindPassword, HashParameters, LockoutSettings, MailRoute, MailSettings, MasterKey, NewPerson, OpenError, Parts,
     PasswordPolicy, PosixSettings, SessionSettings, Settings, SignedIn, Site, TokenSettings, Visitor,
 };
 use ostiary_model::{Actor, Clock, Ctx, Entropy, Folded, GroupId, Secret, Session, Span, Timestamp, User, UserId};
@@ -283,6 +283,7 @@ fn settings(folder: &Path) -> Settings {
         password_policy: PasswordPolicy::default(),
         tokens: TokenSettings::default(),
         posix: PosixSettings::default(),
+        ldap_bind_password: BindPassword::default(),
         mail: MailSettings { route: MailRoute::Folder(folder.join("mail")), from: "ostiary@example.tld".into() },
     }
 }

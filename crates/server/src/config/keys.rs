@@ -107,6 +107,7 @@ pub(crate) const SECTIONS: &[Section] = &[
             "tls_allow_from" ldap.tls_allow_from: "Who may connect to it. Empty: everybody.";
             "certificate_file" ldap.certificate_file: "The certificate and those of its issuers, in a PEM file. When it changes it is read anew.";
             "key_file" ldap.key_file: "Its private key, in a PEM file, not encrypted.";
+            "bind_password" ldap.bind_password: "Whose own password is taken over LDAP. \"one_factor\": of those who have no authenticator app, and\nof service accounts; everybody else makes app passwords on the account page, one for each\nprogram. \"any\": everybody's, and then a password alone is enough over LDAP for those, too, who\nsign in with two steps.";
             "max_connections" ldap.max_connections: "Connections at once. When there are more, those give way that come from the address with the\nmost and have not signed in.";
             "max_connections_per_address" ldap.max_connections_per_address: "Connections at once from one address (IPv6: one /64); further ones are closed.";
             "idle_timeout" ldap.limits.idle_bound: "How long a connection may say nothing.";

@@ -4,12 +4,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ostiary_app::BindPassword;
 use ostiary_edge::{CertificateFiles, ServedCertificate};
 use ostiary_ldap::LdapSettings;
 use ostiary_model::Network;
 
 use super::Config;
+use super::log::{choice, write_choice};
 use super::problems::Problems;
+use super::raw::Raw;
+use super::setting::{Allowed, Setting};
 
 /// `[ldap]`.
 pub(crate) struct LdapConfig {
@@ -19,6 +23,7 @@ pub(crate) struct LdapConfig {
     pub(crate) tls_allow_from: Vec<Network>,
     pub(crate) certificate_file: Option<PathBuf>,
     pub(crate) key_file: Option<PathBuf>,
+    pub(crate) bind_password: BindPassword,
     pub(crate) max_connections: usize,
     pub(crate) max_connections_per_address: usize,
     pub(crate) limits: LdapSettings,
@@ -33,11 +38,24 @@ impl Default for LdapConfig {
             tls_allow_from: Vec::new(),
             certificate_file: None,
             key_file: None,
+            bind_password: BindPassword::default(),
             // An idle connection costs a few kilobytes, and programs keep pools of them.
             max_connections: 10_000,
             max_connections_per_address: 1_000,
             limits: LdapSettings::default(),
         }
+    }
+}
+
+const BIND_PASSWORDS: &[(&str, BindPassword)] = &[("one_factor", BindPassword::OneFactor), ("any", BindPassword::Any)];
+
+impl Setting for BindPassword {
+    fn read(raw: &Raw) -> Result<Self, Allowed> {
+        choice(raw, BIND_PASSWORDS)
+    }
+
+    fn write(&self) -> String {
+        write_choice(self, BIND_PASSWORDS)
     }
 }
 

@@ -153,6 +153,7 @@ impl Config {
             session: self.session,
             password_policy: self.password_policy,
             tokens: self.tokens,
+            ldap_bind_password: self.ldap.bind_password,
             posix: PosixSettings::default(),
             mail: MailSettings {
                 route: self.mail.route.clone().unwrap_or_else(|| MailRoute::Folder(self.data_dir.join("mail"))),
