@@ -1,8 +1,9 @@
 //! Measures LDAP servers on this machine: load of many kinds, and Ostiary side by side with
 //! OpenLDAP's slapd.
 //!
-//! `seed` fills a database, `run` loads a running server that holds the population. Build it in
-//! release; a figure from a debug build says nothing.
+//! `seed` fills a database, `run` loads a running server that holds the population,
+//! `side-by-side` does everything and writes the report. Build it in release; a figure from a
+//! debug build says nothing.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -13,14 +14,22 @@
 )]
 
 mod argon;
+mod compare;
 mod kinds;
 mod ldif;
 mod load;
+mod ostiary;
 mod population;
+mod pressure;
+mod probe;
+mod process;
 mod proof;
+mod report;
 mod request;
+mod scaling;
 mod scan;
 mod seed;
+mod side_by_side;
 mod slapd;
 mod stats;
 mod wire;
@@ -28,14 +37,14 @@ mod wire;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use ldap3_proto::proto::{LdapBindCred, LdapBindRequest, LdapOp};
 
 use crate::kinds::Kind;
-use crate::population::{PASSWORD, Population, READER, WRITER};
-use crate::request::Request;
+use crate::population::{Population, WRITER};
+use crate::probe::{Target, name_of, nonce};
+use crate::process::processor_seconds;
 
 /// Measures LDAP servers on this machine.
 #[derive(Parser)]
@@ -57,18 +66,8 @@ enum Command {
     },
     /// Loads a running server that holds the population.
     Run(Run),
-    /// Starts slapd with the population and keeps it until the end of input.
-    Slapd {
-        /// How many people.
-        #[arg(long, default_value_t = 1000)]
-        people: u32,
-        /// Its worker threads.
-        #[arg(long, default_value_t = 4)]
-        threads: usize,
-        /// The base DN.
-        #[arg(long, default_value = "dc=localhost")]
-        base: String,
-    },
+    /// Measures Ostiary beside slapd, at three sizes and under pressure, and writes the report.
+    SideBySide(SideBySide),
     /// Hashes with Argon2id on all cores, as Ostiary does by default.
     Argon2 {
         /// For so many seconds.
@@ -107,24 +106,42 @@ struct Run {
     /// Requests a second in all; as many as go without it.
     #[arg(long)]
     rate: Option<f64>,
+    /// The server's process, to show what an operation costs it.
+    #[arg(long)]
+    pid: Option<u32>,
     /// Prints JSON instead of lines.
     #[arg(long)]
     json: bool,
 }
 
+/// What is measured side by side.
+#[derive(Args)]
+struct SideBySide {
+    /// The release binary of Ostiary.
+    #[arg(long)]
+    ostiary: PathBuf,
+    /// An empty folder for data of the servers. Pids of what was started are noted in its file `pids`.
+    #[arg(long)]
+    work: PathBuf,
+    /// The report.
+    #[arg(long)]
+    out: PathBuf,
+    /// Worker threads of slapd.
+    #[arg(long, default_value_t = 2)]
+    slapd_threads: usize,
+    /// People in the largest directory.
+    #[arg(long, default_value_t = 100_000)]
+    most: u32,
+}
+
 fn main() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match Arguments::parse().command {
         Command::Seed { database, people } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(seed::seed(&database, &Population::new("dc=localhost", people)))
         }
         Command::Run(run) => measure(&run),
-        Command::Slapd { people, threads, base } => runtime.block_on(async {
-            let slapd = slapd::Slapd::start(&Population::new(&base, people), threads).await?;
-            println!("{} {} filled in {:.1} s", slapd.address, slapd.pid()?, slapd.filled_in.as_secs_f64());
-            std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
-            slapd.stop().await
-        }),
+        Command::SideBySide(settings) => side_by_side::run(&settings),
         Command::Argon2 { seconds } => {
             println!("{:.1} hashes a second", argon::rate(Duration::from_secs_f64(seconds))?);
             Ok(())
@@ -135,42 +152,35 @@ fn main() -> anyhow::Result<()> {
 fn measure(run: &Run) -> anyhow::Result<()> {
     wire::on_loopback(run.address)?;
     let population = Population::new(&run.base, run.people);
+    let pid = run.pid.unwrap_or_else(std::process::id);
+    let target = Target { name: "the server", address: run.address, pid, writer: WRITER, population: &population };
     let mut rows = Vec::new();
+    let mut failed = false;
     for kind in &run.kind {
-        let name =
-            clap::ValueEnum::to_possible_value(kind).map_or_else(String::new, |value| value.get_name().to_owned());
-        let figures = measure_kind(run, *kind, &population)?;
+        let requests = Arc::new(kind.requests(&population, nonce()?)?);
+        target.prove(&requests)?;
+        let plan = load::Plan {
+            threads: run.threads,
+            warm_up: Duration::from_secs_f64(run.warm_up),
+            rate: run.rate,
+            ..target.plan(*kind, run.connections, run.seconds)?
+        };
+        let before = processor_seconds(pid)?;
+        let figures = load::run(&plan, requests)?.figures();
+        let used = processor_seconds(pid)? - before;
+        failed |= figures.errors > 0;
+        let name = name_of(*kind);
         if run.json {
             rows.push(figures.to_json(&name));
-        } else {
-            println!("{}", figures.to_line(&name));
+            continue;
         }
+        let share = run.seconds / (run.seconds + run.warm_up) / figures.operations.max(1) as f64 * 1e6;
+        let processor = run.pid.map_or_else(String::new, |_| format!("  {:.1} µs of processor time", used * share));
+        println!("{}{processor}", figures.to_line(&name));
     }
     if run.json {
         println!("{}", serde_json::Value::from(rows));
     }
+    anyhow::ensure!(!failed, "some answers were errors");
     Ok(())
-}
-
-fn measure_kind(run: &Run, kind: Kind, population: &Population) -> anyhow::Result<stats::Figures> {
-    let nonce = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let requests = Arc::new(kind.requests(population, nonce)?);
-    let who = population.person_dn(if kind.is_once() { WRITER } else { READER });
-    let cred = LdapBindCred::Simple(PASSWORD.to_owned());
-    let login = LdapOp::BindRequest(LdapBindRequest { version: 3, dn: who.clone(), cred });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(proof::prove(run.address, &login, &requests, population))?;
-    let login = if kind.is_as_reader() { Some(Arc::new(Request::bind(&who, PASSWORD)?)) } else { None };
-    let plan = load::Plan {
-        address: run.address,
-        login,
-        connections: run.connections,
-        threads: run.threads,
-        warm_up: Duration::from_secs_f64(run.warm_up),
-        duration: Duration::from_secs_f64(run.seconds),
-        rate: run.rate,
-        once: kind.is_once(),
-        new_connections: kind.is_new_connection(),
-    };
-    Ok(load::run(&plan, requests)?.figures())
 }

@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use ostiary_model::{
-    ADMIN_GROUP, Actor, Ctx, Email, Entropy, Generation, GroupName, Membership, Profile, STRICT_READONLY_GROUP,
-    Subject, Timestamp, User, UserState, Username, Validity,
+    ADMIN_GROUP, Actor, Ctx, Email, Entropy, Generation, GroupId, GroupName, Membership, Profile,
+    STRICT_READONLY_GROUP, Subject, Timestamp, User, UserState, Username, Validity,
 };
 use ostiary_store::{CacheUrl, DatabaseUrl, Store};
 
@@ -16,7 +16,7 @@ use crate::population::{GROUPS, PASSWORD, Person, Population, READER, SIGNING_IN
 
 /// Where the server begins to number people and groups by default.
 const POSIX_FIRST: i64 = 200_000;
-/// So many people are written together.
+/// So many people are written in one transaction.
 const PART: usize = 2000;
 
 struct Random;
@@ -28,8 +28,7 @@ impl Entropy for Random {
     }
 }
 
-/// Writes everybody and the two accounts that measure into the SQLite file `database`, in one
-/// transaction.
+/// Writes everybody and the two accounts that measure into the SQLite file `database`.
 pub(crate) async fn seed(database: &Path, population: &Population) -> anyhow::Result<()> {
     let micros = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
     let now = Timestamp::from_micros(i64::try_from(micros)?);
@@ -37,15 +36,11 @@ pub(crate) async fn seed(database: &Path, population: &Population) -> anyhow::Re
     let url = DatabaseUrl::parse(&format!("sqlite:{}", database.display()))?;
     let store = Store::open(&url, &CacheUrl::Memory, now).await?;
     let phc = argon::phc(PASSWORD)?;
-    let mut tx = store.begin().await?;
-    tx.directory_lock().await?;
-    let mut groups = Vec::new();
-    for number in 0..GROUPS {
-        let gid = POSIX_FIRST + i64::from(number);
-        groups.push(tx.group_insert(ctx.id(), &GroupName::parse(&group_name(number))?, Some(gid), now).await?.id);
-    }
+    let groups = groups(&store, &ctx).await?;
     let mut numbers = POSIX_FIRST + i64::from(GROUPS)..;
     for (at, part) in population.people.chunks(PART).enumerate() {
+        let mut tx = store.begin().await?;
+        tx.directory_lock().await?;
         let mut members = Vec::new();
         for (place, person) in part.iter().enumerate() {
             let user = user(&ctx, person, numbers.next())?;
@@ -61,7 +56,10 @@ pub(crate) async fn seed(database: &Path, population: &Population) -> anyhow::Re
             let group = *groups.get(group as usize).context("one of the groups")?;
             tx.membership_insert(Membership { user, group }, now).await?;
         }
+        tx.commit(now).await?;
     }
+    let mut tx = store.begin().await?;
+    tx.directory_lock().await?;
     for (name, group) in [(READER, STRICT_READONLY_GROUP), (WRITER, ADMIN_GROUP)] {
         let group = tx.group_by_name(group).await?.with_context(|| format!("{group} is not there"))?.id;
         let user = user(&ctx, &measuring(name), numbers.next())?;
@@ -72,6 +70,18 @@ pub(crate) async fn seed(database: &Path, population: &Population) -> anyhow::Re
     tx.commit(now).await?;
     store.close().await;
     Ok(())
+}
+
+async fn groups(store: &Store, ctx: &Ctx) -> anyhow::Result<Vec<GroupId>> {
+    let mut tx = store.begin().await?;
+    tx.directory_lock().await?;
+    let mut groups = Vec::new();
+    for number in 0..GROUPS {
+        let gid = POSIX_FIRST + i64::from(number);
+        groups.push(tx.group_insert(ctx.id(), &GroupName::parse(&group_name(number))?, Some(gid), ctx.now).await?.id);
+    }
+    tx.commit(ctx.now).await?;
+    Ok(groups)
 }
 
 /// An account that measures.

@@ -1,106 +1,95 @@
-//! OpenLDAP's slapd as the peer: started in a folder of its own on a free port, filled with the
-//! same population, ended by its pid.
+//! OpenLDAP's slapd as the peer: in a folder of its own on a free port, with the same population.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
-use tempfile::TempDir;
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use anyhow::{Context as _, bail, ensure};
 
 use crate::ldif::ldif;
 use crate::population::{PASSWORD, Population, READER};
+use crate::process::Running;
 
-/// Debian's place for it is not in everybody's path.
+// Debian's place for them is not in everybody's path.
 const SLAPD: &str = "/usr/sbin/slapd";
 const SLAPADD: &str = "/usr/sbin/slapadd";
 const SLAPPASSWD: &str = "/usr/sbin/slappasswd";
 /// Longest time that filling and starting may take.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A running slapd. Dropping it ends it.
+/// A running slapd.
 pub(crate) struct Slapd {
-    child: Child,
+    running: Running,
     pub(crate) address: SocketAddr,
     /// How long it took to fill.
     pub(crate) filled_in: Duration,
-    _folder: TempDir,
 }
 
 impl Slapd {
-    /// Fills a new one with `population` and starts it with so many worker threads.
-    pub(crate) async fn start(population: &Population, threads: usize) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("ostiary-bench-slapd-").tempdir()?;
-        let path = folder.path();
-        let config = path.join("slapd.conf");
-        std::fs::create_dir(path.join("data"))?;
-        std::fs::write(&config, configuration(&population.base, &path.display().to_string(), threads))?;
-        let people = path.join("population.ldif");
-        std::fs::write(&people, ldif(population, &stored_password().await?))?;
+    /// Fills a new one in the folder `work` with `population` and starts it with so many worker
+    /// threads.
+    pub(crate) fn start(population: &Population, work: &Path, threads: usize) -> anyhow::Result<Self> {
+        let folder = work.join("slapd");
+        let (config, people) = (folder.join("slapd.conf"), folder.join("population.ldif"));
+        std::fs::create_dir_all(folder.join("data"))?;
+        std::fs::write(&config, configuration(&population.base, &folder.display().to_string(), threads))?;
+        std::fs::write(&people, ldif(population, &stored_password()?))?;
+        let pids = work.join("pids");
         let begun = Instant::now();
-        fill(&config, &people).await?;
+        let mut filling = Command::new(SLAPADD);
+        filling.arg("-q").arg("-f").arg(&config).arg("-l").arg(&people);
+        finish(Running::start(&mut filling, &pids).context("install the package slapd")?)?;
         let filled_in = begun.elapsed();
-        std::fs::remove_file(&people)?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let child = Command::new(SLAPD)
-            .args(["-d", "0", "-h", &format!("ldap://{address}/"), "-f"])
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("{SLAPD} is not there: install the package slapd"))?;
-        let slapd = Self { child, address, filled_in, _folder: folder };
-        slapd.wait().await?;
-        Ok(slapd)
-    }
-
-    pub(crate) fn pid(&self) -> anyhow::Result<u32> {
-        self.child.id().context("slapd has ended")
-    }
-
-    /// Ends it and waits until it is gone.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        self.child.start_kill()?;
-        self.child.wait().await?;
-        Ok(())
-    }
-
-    async fn wait(&self) -> anyhow::Result<()> {
-        for _ in 0..200 {
-            if TcpStream::connect(self.address).await.is_ok() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut command = Command::new(SLAPD);
+        command.args(["-d", "0", "-h", &format!("ldap://{address}/"), "-f"]).arg(&config);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut running = Running::start(&mut command, &pids)?;
+        while TcpStream::connect(address).is_err() {
+            ensure!(!running.has_ended()? && begun.elapsed() < PATIENCE, "slapd does not answer");
+            sleep(Duration::from_millis(20));
         }
-        anyhow::bail!("slapd (pid {:?}) does not answer at {}", self.child.id(), self.address)
+        Ok(Self { running, address, filled_in })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        self.running.stop()
     }
 }
 
-async fn fill(config: &Path, people: &Path) -> anyhow::Result<()> {
-    let mut filling =
-        Command::new(SLAPADD).arg("-q").arg("-f").arg(config).arg("-l").arg(people).kill_on_drop(true).spawn()?;
-    let filled = tokio::time::timeout(PATIENCE, filling.wait()).await.context("slapadd takes too long")?;
-    ensure!(filled.context("slapadd is not there: install the package slapd")?.success(), "slapadd failed");
-    Ok(())
+/// Waits until it has ended well.
+fn finish(mut running: Running) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if let Some(status) = running.child().try_wait()? {
+            ensure!(status.success(), "slapadd failed");
+            return Ok(());
+        }
+        sleep(Duration::from_millis(20));
+    }
+    bail!("slapadd takes too long")
 }
 
 /// The password as slapd hashes it by default: SSHA.
-async fn stored_password() -> anyhow::Result<String> {
-    let output = Command::new(SLAPPASSWD).args(["-s", PASSWORD]).output().await?;
+fn stored_password() -> anyhow::Result<String> {
+    let output = Command::new(SLAPPASSWD).args(["-s", PASSWORD]).output().context("install the package slapd")?;
     ensure!(output.status.success(), "slappasswd failed");
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// The first line of `slapd -VV`.
-pub(crate) async fn version() -> anyhow::Result<String> {
-    let output = Command::new(SLAPD).arg("-VV").output().await?;
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    Ok(text.lines().next().unwrap_or_default().trim_start_matches("@(#) $").trim_end_matches('$').trim().to_owned())
+/// What it calls itself.
+pub(crate) fn version() -> anyhow::Result<String> {
+    let output = Command::new(SLAPD).arg("-VV").output()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let line = text.lines().next().unwrap_or_default().trim_start_matches("@(#) $OpenLDAP:");
+    Ok(line.split(" (").next().unwrap_or_default().trim().to_owned())
 }
 
 /// The reader is the root DN: it passes no access lists and no limits, which is the quickest way

@@ -91,3 +91,10 @@ impl Figures {
 fn round(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
+
+/// The one in the middle.
+pub(crate) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<_> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+}
