@@ -33,13 +33,14 @@ pub struct HttpLimits {
     pub idle: Duration,
     /// How long one request may take, its body included.
     pub request: Duration,
-    /// Bytes in a request's body.
+    /// Bytes in a request's body: what comes beyond is not read. Whoever answers keeps less, and
+    /// reads on so that somebody who sends too large a picture hears of it.
     pub body: usize,
 }
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { idle: Duration::from_secs(60), request: Duration::from_secs(60), body: 1024 * 1024 }
+        Self { idle: Duration::from_secs(60), request: Duration::from_secs(60), body: 32 * 1024 * 1024 }
     }
 }
 

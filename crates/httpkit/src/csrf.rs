@@ -20,9 +20,10 @@ use crate::door::Door;
 use crate::problem::Problem;
 
 /// No form of ours is larger.
-const MAX_FORM_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_FORM_BYTES: usize = 64 * 1024;
 
-const FIELD: &str = "csrf";
+/// The field that carries the token.
+pub(crate) const FIELD: &str = "csrf";
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A form of one of our pages, read into `T`. Anything else is refused before a handler sees it.
@@ -57,7 +58,7 @@ where
 
 /// Whether a form with these headers may come from a page of `origin`. A header that is there and
 /// is not understood refuses.
-fn may_come_from_here(headers: &HeaderMap, origin: &str) -> bool {
+pub(crate) fn may_come_from_here(headers: &HeaderMap, origin: &str) -> bool {
     let site = headers.get_all(FETCH_SITE).into_iter().all(|value| value == "same-origin" || value == "none");
     let from = headers.get_all(ORIGIN).into_iter().all(|value| value == origin);
     site && from

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
@@ -26,6 +26,7 @@ use url::Url;
 
 use crate::address::client_address;
 use crate::cookies::Cookies;
+use crate::csrf::MAX_FORM_BYTES;
 use crate::door::{Arrival, Side};
 use crate::headers;
 use crate::problem::Problem;
@@ -75,6 +76,7 @@ pub fn front(app: Arc<App>, settings: FrontSettings, doors: Doors, render: Rende
         origin: url.origin().ascii_serialization().into(),
         https: url.scheme() == "https",
         router: router
+            .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
             .layer(from_fn(catch_panic))
             .layer(from_fn_with_state((Arc::clone(&app), render), render_problem))
             .layer(from_fn(log)),

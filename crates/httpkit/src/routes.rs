@@ -23,6 +23,9 @@ pub const SIGN_OUT: &str = "/sign-out";
 /// Both ends of the sign-on of the directory host.
 pub const HAND_OVER: &str = "/hand-over";
 
+/// The picture of a person, by id; on both hosts.
+pub const AVATAR: &str = "/avatar/{user}";
+
 /// Accounts: name and password.
 pub const SIGN_IN: &str = "/sign-in";
 /// Accounts: the second step.
@@ -37,6 +40,10 @@ pub const CONTINUE: &str = "/continue";
 pub const ACCOUNT: &str = "/account";
 /// Accounts: what one's own account page says of the password.
 pub const ACCOUNT_PASSWORD: &str = "/account#password";
+/// Accounts: one's own picture.
+pub const ACCOUNT_PICTURE: &str = "/account/picture";
+/// Accounts: the form that takes it away.
+pub const ACCOUNT_PICTURE_REMOVE: &str = "/account/picture/remove";
 /// Accounts: the first administrator.
 pub const SET_UP: &str = "/set-up/{token}";
 /// Accounts: where password managers look for the page that changes a password.
@@ -85,6 +92,18 @@ pub fn group(group: &Group) -> String {
 
 fn is_address(name: &str) -> bool {
     !matches!(name, "." | ".." | "new" | "picked")
+}
+
+/// The picture of a person, if there is one. The address changes with the picture.
+#[must_use]
+pub fn avatar(user: &User) -> Option<String> {
+    user.has_avatar.then(|| format!("/avatar/{}?v={}", user.id, avatar_version(user)))
+}
+
+/// Which picture of a person it is. Also changes with the rest of the entry, which does no harm.
+#[must_use]
+pub fn avatar_version(user: &User) -> String {
+    format!("{:x}", user.modified_at.as_micros())
 }
 
 /// An address on another of our hosts.
