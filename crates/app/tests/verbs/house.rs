@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use ostiary_app::{
-    App, BindPassword, HashParameters, LockoutSettings, MailRoute, MailSettings, MasterKey, NewPerson, OpenError, Parts,
-    PasswordPolicy, PosixSettings, SessionSettings, Settings, SignedIn, Site, TokenSettings, Visitor,
+    App, BindFrom, BindName, BindPassword, Bound, HashParameters, LockoutSettings, MailRoute, MailSettings, MasterKey,
+    NewPerson, OpenError, Parts, PasswordPolicy, PersonChange, PosixSettings, SessionSettings, Settings, SignInError,
+    SignedIn, Site, TokenSettings, Visitor,
 };
 use ostiary_model::{Actor, Clock, Ctx, Entropy, Folded, GroupId, Secret, Session, Span, Timestamp, User, UserId};
 use ostiary_store::{CacheUrl, DatabaseUrl, Store};
@@ -219,6 +220,19 @@ impl House {
         let person = self.person_in(name, &["lldap_admin"]).await;
         let (signed_in, _) = self.enrolled(&person).await;
         (person, signed_in.session)
+    }
+
+    /// Binds with a password, over a connection of its own.
+    pub(crate) async fn bind(&self, ctx: &Ctx, person: &Person, password: &Secret) -> Result<Bound, SignInError> {
+        self.app.bind(ctx, &BindName::User(person.id), password, &BindFrom::default()).await
+    }
+
+    /// Makes an account a program's.
+    pub(crate) async fn service(&self, name: &str) -> Person {
+        let person = self.person(name).await;
+        let change = PersonChange { is_service: Some(true), ..PersonChange::default() };
+        self.app.person_change(&self.cli(), person.id, &change).await.unwrap();
+        person
     }
 
     /// Who the cookie belongs to. The session must hold.

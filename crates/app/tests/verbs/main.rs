@@ -8,8 +8,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests read their environment, measure, and start tasks of their own")]
 
 mod administration;
+mod app_passwords;
 mod authenticator;
 mod doors;
+mod expiry;
 mod factors;
 mod first_admin;
 mod generation;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ostiary_app::{BindName, HashParameters, SignInError, WeakPassword};
+use ostiary_app::{BindFrom, BindName, BoundWith, HashParameters, SignInError, WeakPassword};
 use ostiary_model::{Ctx, Folded, Level, Secret, UserState};
 
 use crate::house::new_person;
@@ -97,14 +97,15 @@ async fn a_bind_is_checked_like_a_sign_in(pair: Pair) {
     let closed = house.person("closed").await;
     house.app.person_disable(&house.cli(), closed.id).await.unwrap();
     let bind = async |address: &str, name: BindName, password: &Secret| {
-        house.app.bind(&house.from(address), &name, password).await
+        house.app.bind(&house.from(address), &name, password, &BindFrom::default()).await
     };
 
     let bound = bind("192.0.2.9", BindName::User(reader.id), &reader.password).await.unwrap();
     assert_eq!(bound.user.id, reader.id);
-    assert_eq!(bound.role, ostiary_model::Role::StrictReadonly);
-    let (user, _) = house.app.bound(bound.user.id, bound.user.generation).unwrap();
-    assert_eq!(user.id, reader.id);
+    assert_eq!((bound.role, bound.with), (ostiary_model::Role::StrictReadonly, BoundWith::Password));
+    let (user, role) = house.app.bound_still(&bound.binding()).await.unwrap();
+    assert_eq!((user.id, role), (reader.id, bound.role));
+    assert!(house.app.bound_as(&bound.binding()).is_some());
 
     let unknown = |name: &str| BindName::Unknown(Folded::new(name));
     for (number, (name, password)) in [
@@ -161,7 +162,7 @@ async fn a_hash_is_renewed_at_the_next_sign_in(pair: Pair) {
     assert!(today.sign_in(&house.ctx(), "ada", &secret("wrong"), false).await.is_err());
     assert!(today.session(&house.ctx(), before.token.expose()).await.unwrap().is_some(), "renewing ends no session");
 
-    today.bind(&house.ctx(), &BindName::User(bob.id), &bob.password).await.unwrap();
+    today.bind(&house.ctx(), &BindName::User(bob.id), &bob.password, &BindFrom::default()).await.unwrap();
     assert!(hash(bob.id).await.starts_with("$argon2id$v=19$m=128,t=2,p=1$"), "a bind renews too");
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ostiary_app::{BindName, HashParameters, LockoutSettings, SignInError, Trouble};
+use ostiary_app::{BindFrom, BindName, HashParameters, LockoutSettings, SignInError, Trouble};
 use ostiary_model::{Ctx, Folded, Secret, Span};
 use tokio::task::JoinSet;
 
@@ -12,6 +12,7 @@ on_both_pairs!(
     an_account_pauses_for_one_address,
     an_account_pauses_for_everybody_after_many_guesses,
     who_signed_in_from_there_before_is_not_held_back,
+    a_place_is_a_home_for_a_while_after_the_last_sign_in,
     nothing_tells_that_two_spellings_are_one_account,
     a_shared_address_has_no_count_of_its_own,
     an_address_pauses_for_every_account,
@@ -111,6 +112,28 @@ async fn who_signed_in_from_there_before_is_not_held_back(pair: Pair) {
     assert_eq!(right(&house, "192.0.2.1", &ada).await, In);
 }
 
+async fn a_place_is_a_home_for_a_while_after_the_last_sign_in(pair: Pair) {
+    let house = house(pair).await;
+    let ada = house.person("ada").await;
+    let guess_from_everywhere = async || {
+        for number in 0..2 * PER_ACCOUNT {
+            wrong(&house, &format!("198.51.100.{number}"), "ada").await;
+        }
+    };
+    assert_eq!(right(&house, "192.0.2.1", &ada).await, In);
+    // Each sign-in begins the 30 days anew.
+    for _ in 0..2 {
+        house.pass(Span::from_days(20));
+        assert_eq!(right(&house, "192.0.2.1", &ada).await, In);
+    }
+    house.pass(Span::from_days(29));
+    guess_from_everywhere().await;
+    assert_eq!(right(&house, "192.0.2.1", &ada).await, In);
+    house.pass(Span::from_days(30));
+    guess_from_everywhere().await;
+    assert_ne!(right(&house, "192.0.2.1", &ada).await, In);
+}
+
 /// The number of tries left under one spelling must not tell that another is the same account.
 async fn nothing_tells_that_two_spellings_are_one_account(pair: Pair) {
     let house = house(pair).await;
@@ -154,11 +177,11 @@ async fn one_account_is_one_identity(pair: Pair) {
     let no = secret("not the password");
     guess(&house, &ctx, "ADA.Okafor", &no).await;
     guess(&house, &ctx, "Ada.Okafor@Example.tld", &no).await;
-    house.app.bind(&ctx, &BindName::User(ada.id), &no).await.unwrap_err();
+    house.bind(&ctx, &ada, &no).await.unwrap_err();
     // Three spellings, three guesses: from here on the right password is not looked at under any.
     let by_name = BindName::Unknown(Folded::new("ada.okafor"));
-    assert_ne!(outcome(house.app.bind(&ctx, &by_name, &ada.password).await), In);
-    assert_ne!(outcome(house.app.bind(&ctx, &BindName::User(ada.id), &ada.password).await), In);
+    assert_ne!(outcome(house.app.bind(&ctx, &by_name, &ada.password, &BindFrom::default()).await), In);
+    assert_ne!(outcome(house.bind(&ctx, &ada, &ada.password).await), In);
     assert_ne!(guess(&house, &ctx, "ada.okafor@example.tld", &ada.password).await, In);
     assert_eq!(right(&house, "198.51.100.2", &ada).await, In, "elsewhere it is");
 }
@@ -169,7 +192,8 @@ async fn an_unknown_name_is_held_back_alike(pair: Pair) {
     let ctx = house.from("198.51.100.1");
     assert_eq!(guess(&house, &ctx, "nobody", &no).await, Wrong { left: 2 });
     assert_eq!(guess(&house, &ctx, " NOBODY ", &no).await, Wrong { left: 1 });
-    assert_eq!(outcome(house.app.bind(&ctx, &BindName::Unknown(Folded::new("Nobody")), &no).await), Wrong { left: 0 });
+    let nobody = BindName::Unknown(Folded::new("Nobody"));
+    assert_eq!(outcome(house.app.bind(&ctx, &nobody, &no, &BindFrom::default()).await), Wrong { left: 0 });
     assert_eq!(guess(&house, &ctx, "nobody", &no).await, Paused);
 }
 
@@ -267,9 +291,37 @@ async fn many_right_binds_at_once_all_succeed(pair: Pair) {
     let mut binds = JoinSet::new();
     for _ in 0..40 {
         let (app, ctx, service) = (Arc::clone(&house.app), house.ctx(), service.clone());
-        binds.spawn(async move { outcome(app.bind(&ctx, &BindName::User(service.id), &service.password).await) });
+        binds.spawn(async move {
+            let from = BindFrom::default();
+            outcome(app.bind(&ctx, &BindName::User(service.id), &service.password, &from).await)
+        });
     }
     assert!(binds.join_all().await.iter().all(|outcome| *outcome == In));
+}
+
+/// A crowd at one account's turnstile is turned away, and the address pays nothing for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_the_turnstile_full_is_not_counted() {
+    let house = House::with(Pair::Embedded, |settings| {
+        settings.hash = HashParameters { memory_kib: 8192, iterations: 4, parallelism: 1 };
+        settings.lockout.per_address = 150;
+    })
+    .await;
+    let (ada, bob) = (house.person("ada").await, house.person("bob").await);
+    let ctx = house.from("198.51.100.1");
+    let mut binds = JoinSet::new();
+    for _ in 0..300 {
+        let (app, ctx, ada) = (Arc::clone(&house.app), ctx.clone(), ada.clone());
+        binds.spawn(async move {
+            outcome(app.bind(&ctx, &BindName::User(ada.id), &ada.password, &BindFrom::default()).await)
+        });
+    }
+    let outcomes = binds.join_all().await;
+    assert!(outcomes.contains(&Busy), "the turnstile was never full");
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, In | Busy)), "{outcomes:?}");
+    for _ in 0..150 {
+        assert_eq!(right(&house, "198.51.100.1", &bob).await, In);
+    }
 }
 
 /// Being turned away because the machine is busy says nothing about a password.
