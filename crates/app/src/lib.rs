@@ -14,6 +14,7 @@ mod claims;
 mod clients;
 pub mod directory;
 mod entitled;
+pub mod entries;
 mod errors;
 mod exchange;
 mod factors;

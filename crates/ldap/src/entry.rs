@@ -22,7 +22,8 @@ pub(crate) struct Wanted {
     pub(crate) user: bool,
     /// `+` (RFC 3673).
     pub(crate) operational: bool,
-    /// By name; names are sent back as they came.
+    /// By name; names are sent back as they came, identifiers as the usual name (RFC 4512 section
+    /// 2.5).
     pub(crate) named: Vec<String>,
     /// Those of them that entries can have, by their place in `named`.
     known: Vec<(usize, Attribute)>,
@@ -40,6 +41,15 @@ impl Wanted {
                 _ if wanted.named.len() < MANY && wanted.names(&name) => {}
                 _ if wanted.named.len() >= MANY && !seen.insert(name.to_ascii_lowercase()) => {}
                 _ => wanted.named.push(name),
+            }
+        }
+        let identifiers = wanted.named.iter().enumerate().filter(|(_, name)| name.contains('.'));
+        for (at, attribute) in
+            identifiers.filter_map(|(at, name)| Some((at, schema.attribute(name)?))).collect::<Vec<_>>()
+        {
+            let usual = schema.name(attribute).to_owned();
+            if let Some(name) = wanted.named.get_mut(at) {
+                *name = usual;
             }
         }
         // The name of the entry is not an attribute of that name, though some ask for it.
@@ -122,12 +132,7 @@ fn write_operation(out: &mut Encoder<'_>, view: &View<'_>, shape: &Shape<'_>) {
 }
 
 /// Writes an attribute, unless it has no values.
-fn write_attribute(
-    out: &mut Encoder<'_>,
-    view: &View<'_>,
-    shape: &Shape<'_>,
-    (name, attribute): (&str, Attribute),
-) {
+fn write_attribute(out: &mut Encoder<'_>, view: &View<'_>, shape: &Shape<'_>, (name, attribute): (&str, Attribute)) {
     let start = out.len();
     let partial = out.open(SEQUENCE);
     out.octets(name.as_bytes());

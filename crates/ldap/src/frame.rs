@@ -4,14 +4,18 @@
 //! element, and cuts message ids. So everything is checked here first: definite lengths within the
 //! limit, elements that fill what holds them, depth, their number, message id and operation (RFC
 //! 4511 sections 4.1.1 and 5.1). Values in filters that are no UTF-8 can match nothing here, but
-//! would make the decoder fail: their terms are turned into ones that nobody can tell.
+//! would make the decoder fail: their terms are turned into ones that nobody can tell. Controls are
+//! taken off, since the decoder forgets whether some of them are critical.
 
 use bytes::BytesMut;
 use ldap3_proto::LdapCodec;
-use ldap3_proto::proto::LdapMsg;
+use ldap3_proto::proto::{LdapFilter, LdapMsg, LdapOp};
 use thiserror::Error;
 use tokio_util::codec::Decoder as _;
 use tracing::dispatcher::{Dispatch, with_default};
+
+use crate::ber::{BOOLEAN, Bad, CONSTRUCTED, ENUMERATED, Element, INTEGER, OCTET_STRING, SEQUENCE, Writer};
+use crate::controls::Controls;
 
 /// How deep elements may be nested: a filter of the deepest kind that is translated, and more, so
 /// that a filter that is too deep still gets an answer.
@@ -19,12 +23,8 @@ const MAX_DEPTH: usize = 100;
 /// How many elements a message may have. Each costs the decoder far more than its two bytes.
 const MAX_ELEMENTS: usize = 20_000;
 
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
-const BOOLEAN: u8 = 0x01;
-const OCTET_STRING: u8 = 0x04;
 const CONTROLS: u8 = 0xa0;
-const CONSTRUCTED: u8 = 0x20;
+const SEARCH: u8 = 0x63;
 
 /// Bytes that are no LDAP message. The connection cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -41,6 +41,26 @@ pub enum Malformed {
     /// No operation that a client asks for.
     #[error("the operation is unknown")]
     Operation,
+}
+
+impl From<Bad> for Malformed {
+    fn from(bad: Bad) -> Self {
+        match bad {
+            Bad::Encoding => Self::Encoding,
+            Bad::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+/// A control as it came (RFC 4511 section 4.1.11).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RawControl {
+    /// Its object identifier.
+    pub(crate) oid: String,
+    /// Whether the request must not be done without it.
+    pub(crate) is_critical: bool,
+    /// What it says, in an encoding of its own.
+    pub(crate) value: Option<Vec<u8>>,
 }
 
 /// What a request asks for (RFC 4511 section 4.1.1), by its tag.
@@ -63,7 +83,7 @@ impl Operation {
         Some(match tag {
             0x60 => Self::Bind,
             0x42 => Self::Unbind,
-            0x63 => Self::Search,
+            SEARCH => Self::Search,
             0x66 => Self::Modify,
             0x68 => Self::Add,
             0x4a => Self::Delete,
@@ -81,50 +101,10 @@ impl Operation {
 pub struct Frame {
     pub(crate) id: i32,
     pub(crate) operation: Operation,
-    /// Object identifiers of the controls that are critical; the decoder forgets this for some.
-    pub(crate) critical: Vec<String>,
+    /// The controls in their order.
+    pub(crate) controls: Vec<RawControl>,
+    /// The message without them.
     bytes: BytesMut,
-}
-
-/// One element at the front of `bytes`: its tag, where its content begins, and where it ends.
-struct Element {
-    tag: u8,
-    start: usize,
-    end: usize,
-}
-
-impl Element {
-    /// `None` when more bytes must come to tell. An end beyond `most` is refused at once.
-    fn read(bytes: &[u8], most: usize) -> Result<Option<Self>, Malformed> {
-        let Some((tag, rest)) = bytes.split_first() else { return Ok(None) };
-        // Tags of several bytes are not used by LDAP.
-        if tag & 0x1f == 0x1f {
-            return Err(Malformed::Encoding);
-        }
-        let Some((first, rest)) = rest.split_first() else { return Ok(None) };
-        let (start, length) = match first {
-            0x00..=0x7f => (2, usize::from(*first)),
-            // 0x80 is the indefinite form, which LDAP forbids; more than four bytes are too many.
-            0x81..=0x84 => {
-                let count = usize::from(first & 0x7f);
-                let Some(digits) = rest.get(..count) else { return Ok(None) };
-                (2 + count, digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)))
-            }
-            _ => return Err(Malformed::Encoding),
-        };
-        let end = start + length;
-        if end > most { Err(Malformed::TooLarge) } else { Ok(Some(Self { tag: *tag, start, end })) }
-    }
-
-    /// The element at the front of `bytes`, which hold it whole, and what comes after it.
-    fn split(bytes: &[u8]) -> Result<(u8, &[u8], &[u8]), Malformed> {
-        let read = Self::read(bytes, bytes.len()).map_err(|_| Malformed::Encoding)?;
-        let Self { tag, start, end } = read.ok_or(Malformed::Encoding)?;
-        match (bytes.get(start..end), bytes.get(end..)) {
-            (Some(content), Some(rest)) => Ok((tag, content, rest)),
-            _ => Err(Malformed::Encoding),
-        }
-    }
 }
 
 impl Frame {
@@ -144,14 +124,36 @@ impl Frame {
         let (id, rest) = message_id(content)?;
         let (tag, _, rest) = Element::split(rest)?;
         let operation = Operation::from_tag(tag).ok_or(Malformed::Operation)?;
-        let critical = critical_controls(rest)?;
-        Ok(Some(Self { id, operation, critical, bytes: bytes.split_to(end) }))
+        let (controls, length) = (controls(rest)?, rest.len());
+        let mut bytes = bytes.split_to(end);
+        shorten(&mut bytes, start, length);
+        Ok(Some(Self { id, operation, controls, bytes }))
     }
 
-    /// Whether its fields are those of its operation: all that fuzzing needs to know.
+    /// Whether its controls, and its fields, are those of its operation: all that fuzzing needs to
+    /// know.
     #[must_use]
-    pub fn is_decodable(self) -> bool {
-        self.decode().is_some()
+    pub fn is_decodable(mut self) -> bool {
+        let controls = Controls::read(std::mem::take(&mut self.controls), self.operation);
+        self.decode().is_some() && controls.is_ok()
+    }
+
+    /// Decodes a filter that stands alone, as in a control. `None` when it is none, or breaks the
+    /// limits of a message.
+    pub(crate) fn filter(filter: &[u8]) -> Option<LdapFilter> {
+        let (_, _, []) = Element::split(filter).ok()? else { return None };
+        let none = Writer::default().put(OCTET_STRING, &[]);
+        let base = none.put(ENUMERATED, &[0]).put(ENUMERATED, &[0]);
+        let limits = base.put(INTEGER, &[0]).put(INTEGER, &[0]).put(BOOLEAN, &[0]);
+        let search = limits.raw(filter).put(SEQUENCE, &[]);
+        let message = Writer::default().put(INTEGER, &[1]).put_all(SEARCH, search);
+        let message = Writer::default().put_all(SEQUENCE, message).into_bytes();
+        let most = message.len();
+        let frame = Self::take(&mut BytesMut::from(message.as_slice()), most).ok().flatten()?;
+        match frame.decode()?.op {
+            LdapOp::SearchRequest(search) => Some(search.filter),
+            _ => None,
+        }
     }
 
     /// Decodes the message. `None` when its fields are not those of its operation.
@@ -192,32 +194,52 @@ fn message_id(content: &[u8]) -> Result<(i32, &[u8]), Malformed> {
     }
 }
 
-/// The critical ones among the controls (RFC 4511 section 4.1.11), which are all that may follow
-/// the operation.
-fn critical_controls(bytes: &[u8]) -> Result<Vec<String>, Malformed> {
-    let mut critical = Vec::new();
+/// The controls (RFC 4511 section 4.1.11), which are all that may follow the operation.
+fn controls(bytes: &[u8]) -> Result<Vec<RawControl>, Malformed> {
+    let mut list = Vec::new();
     if bytes.is_empty() {
-        return Ok(critical);
+        return Ok(list);
     }
     let (CONTROLS, mut controls, []) = Element::split(bytes)? else { return Err(Malformed::Encoding) };
     while !controls.is_empty() {
         let (SEQUENCE, control, rest) = Element::split(controls)? else { return Err(Malformed::Encoding) };
-        let (OCTET_STRING, oid, fields) = Element::split(control)? else { return Err(Malformed::Encoding) };
-        let mut fields = fields;
+        let (OCTET_STRING, oid, mut fields) = Element::split(control)? else { return Err(Malformed::Encoding) };
+        let mut control =
+            RawControl { oid: String::from_utf8_lossy(oid).into_owned(), is_critical: false, value: None };
         if fields.first() == Some(&BOOLEAN) {
             let (_, value, after) = Element::split(fields)?;
-            if value.iter().any(|byte| *byte != 0) {
-                critical.push(String::from_utf8_lossy(oid).into_owned());
-            }
+            control.is_critical = value.iter().any(|byte| *byte != 0);
             fields = after;
         }
         // Then a value and no more: a criticality behind it would be overlooked.
-        if !fields.is_empty() && !matches!(Element::split(fields)?, (OCTET_STRING, _, [])) {
-            return Err(Malformed::Encoding);
+        if !fields.is_empty() {
+            let (OCTET_STRING, value, []) = Element::split(fields)? else { return Err(Malformed::Encoding) };
+            control.value = Some(value.to_vec());
         }
+        list.push(control);
         controls = rest;
     }
-    Ok(critical)
+    Ok(list)
+}
+
+/// Cuts `length` bytes off the end of a message whose content begins at `start`, and says so in its
+/// header, which keeps its size.
+fn shorten(message: &mut BytesMut, start: usize, length: usize) {
+    if length == 0 {
+        return;
+    }
+    let end = message.len().saturating_sub(length);
+    message.truncate(end);
+    let digits = end.saturating_sub(start).to_be_bytes();
+    match message.get_mut(1..start) {
+        Some([short]) => *short = digits.last().copied().unwrap_or(0),
+        Some([_, long @ ..]) => {
+            for (place, digit) in long.iter_mut().rev().zip(digits.iter().rev()) {
+                *place = *digit;
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Blanks in the filter of a search what is no UTF-8. `None` when the request is no search, or a
@@ -400,10 +422,30 @@ mod tests {
     }
 
     #[test]
-    fn critical_controls_are_seen() {
+    fn controls_are_taken_off() {
         let message = b"\x30\x1a\x02\x01\x01\x42\x00\xa0\x13\x30\x08\x04\x03\x31\x2e\x32\x01\x01\xff\x30\x07\x04\x03\x31\x2e\x33\x04\x00";
         let frame = Frame::take(&mut BytesMut::from(&message[..]), MOST).unwrap().unwrap();
-        assert_eq!(frame.critical, ["1.2"]);
+        let raw = |oid: &str, is_critical, value| RawControl { oid: oid.to_owned(), is_critical, value };
+        assert_eq!(frame.controls, [raw("1.2", true, None), raw("1.3", false, Some(Vec::new()))]);
+        assert_eq!(frame.bytes, &b"\x30\x05\x02\x01\x01\x42\x00"[..]);
+        assert_eq!(frame.decode().map(|message| message.ctrl), Some(Vec::new()));
+        // A long header keeps its size.
+        let long = [b"\x30\x82\x00\x1a\x02\x01\x01\x42\x00", &message[7..]].concat();
+        let frame = Frame::take(&mut BytesMut::from(&long[..]), MOST).unwrap().unwrap();
+        assert_eq!(frame.bytes, &b"\x30\x82\x00\x05\x02\x01\x01\x42\x00"[..]);
+        assert!(frame.decode().is_some());
+    }
+
+    #[test]
+    fn a_filter_stands_alone() {
+        assert_eq!(Frame::filter(b"\x87\x02cn"), Some(LdapFilter::Present("cn".into())));
+        assert_eq!(
+            Frame::filter(b"\xa3\x08\x04\x02cn\x04\x02\xff\xfe"),
+            Some(LdapFilter::Equality("??".into(), "??".into()))
+        );
+        for none in [&b""[..], b"\x87\x02cn\x30\x00", b"\x87\x05cn", b"\x04\x02cn", b"\x30\x00"] {
+            assert_eq!(Frame::filter(none), None, "{none:02x?}");
+        }
     }
 
     #[test]
@@ -464,7 +506,7 @@ mod tests {
             let before = bytes.len();
             if let Ok(Some(frame)) = Frame::take(&mut bytes, MOST) {
                 taken += 1;
-                assert!(frame.id > 0 && frame.bytes.len() + bytes.len() == before);
+                assert!(frame.id > 0 && frame.bytes.len() + bytes.len() <= before);
                 decoded += usize::from(frame.decode().is_some());
             }
         }

@@ -5,17 +5,25 @@
 //! about who may see what and no entry of its own save the root's and the schema's. Of TLS it knows
 //! that a stream can be made an encrypted one; how is told by whoever opens the door.
 
+mod ber;
+mod bind;
 mod channel;
+mod compare;
 mod controls;
+mod encode;
 mod entry;
+mod extended;
 mod filter;
 mod frame;
 mod results;
 mod root;
 mod schema;
+mod search;
 mod serve;
 mod session;
+mod sort;
 mod wire;
+mod write;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,110 +1,209 @@
 //! The two entries that stand outside the tree: the root, which says what this server can do (RFC
 //! 4512 section 5.1), and the schema (section 4.2). Both may be read without a bind.
+//!
+//! Their attributes are no part of the directory, so filters on them are decided here, as RFC 4511
+//! section 4.5.1.7 says.
 
-use ldap3_proto::proto::LdapSearchResultEntry;
-use ostiary_model::{Attribute, Entry, Filter, Folded, Reference, Truth, Value};
+use ldap3_proto::proto::{LdapFilter, LdapSearchResultEntry};
+use ostiary_model::{Attribute, Folded, Schema};
 
-use crate::controls::{MANAGE_DSA_IT, PAGED_RESULTS};
+use crate::controls;
 use crate::entry::{Attributes, Wanted};
 use crate::schema;
 
 /// "Who am I?" (RFC 4532).
 pub(crate) const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
+/// Password Modify (RFC 3062).
+pub(crate) const PASSWORD_MODIFY: &str = "1.3.6.1.4.1.4203.1.11.1";
 /// StartTLS (RFC 4511 section 4.14).
 pub(crate) const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
-/// `+` for all operational attributes (RFC 3673).
-const ALL_OPERATIONAL: &str = "1.3.6.1.4.1.4203.1.5.1";
-/// `(&)` and `(|)` (RFC 4526).
-const TRUE_FALSE_FILTERS: &str = "1.3.6.1.4.1.4203.1.5.3";
+/// What is done beyond RFC 4511 without being asked for by a control.
+const FEATURES: &[&str] = &[
+    // `+` for all operational attributes (RFC 3673).
+    "1.3.6.1.4.1.4203.1.5.1",
+    // `(&)` and `(|)` (RFC 4526).
+    "1.3.6.1.4.1.4203.1.5.3",
+    // Increment (RFC 4525).
+    "1.3.6.1.1.14",
+];
 
-/// An entry of fixed content. All but the object class is operational.
+/// How deep a filter on such an entry is looked into.
+const MAX_DEPTH: usize = 32;
+
+/// An entry of fixed content. What is not named in `user` is operational.
 pub(crate) struct Fixed {
     dn: &'static str,
-    classes: &'static [&'static str],
+    user: &'static [&'static str],
     attributes: Vec<(&'static str, Vec<String>)>,
+}
+
+fn texts(list: &[&str]) -> Vec<String> {
+    list.iter().map(|text| (*text).to_owned()).collect()
 }
 
 /// The root, on a connection that may be turned into an encrypted one or not.
 pub(crate) fn root(base: &str, offers_tls: bool) -> Fixed {
-    let one = |value: &str| vec![value.to_owned()];
-    let mut extensions = one(WHO_AM_I);
+    let mut extensions = texts(&[PASSWORD_MODIFY, WHO_AM_I]);
     if offers_tls {
         extensions.push(START_TLS.to_owned());
     }
     Fixed {
         dn: "",
-        classes: &["top"],
+        user: &["objectClass"],
         attributes: vec![
-            ("namingContexts", one(base)),
-            ("defaultNamingContext", one(base)),
-            ("subschemaSubentry", one(schema::DN)),
-            ("supportedLDAPVersion", one("3")),
+            ("objectClass", texts(&["top"])),
+            ("namingContexts", texts(&[base])),
+            ("defaultNamingContext", texts(&[base])),
+            ("subschemaSubentry", texts(&[schema::DN])),
+            ("supportedLDAPVersion", texts(&["3"])),
             ("supportedExtension", extensions),
-            ("supportedControl", vec![PAGED_RESULTS.to_owned(), MANAGE_DSA_IT.to_owned()]),
-            ("supportedFeatures", vec![ALL_OPERATIONAL.to_owned(), TRUE_FALSE_FILTERS.to_owned()]),
-            ("vendorName", one("Ostiary")),
-            ("vendorVersion", one(env!("CARGO_PKG_VERSION"))),
+            ("supportedControl", texts(controls::SUPPORTED)),
+            ("supportedFeatures", texts(FEATURES)),
+            ("vendorName", texts(&["Ostiary"])),
+            ("vendorVersion", texts(&[env!("CARGO_PKG_VERSION")])),
+            ("entryDN", texts(&[""])),
         ],
     }
 }
 
 /// The schema.
-pub(crate) fn subschema() -> Fixed {
+pub(crate) fn subschema(known: &Schema) -> Fixed {
     Fixed {
         dn: schema::DN,
-        classes: &["top", "subentry", "subschema"],
+        user: &["objectClass", "cn"],
         attributes: vec![
-            ("cn", vec!["Subschema".to_owned()]),
-            ("objectClasses", schema::object_classes()),
-            ("attributeTypes", schema::attribute_types()),
+            ("objectClass", texts(&["top", "subentry", "subschema"])),
+            ("cn", texts(&["Subschema"])),
+            ("structuralObjectClass", texts(&["subentry"])),
+            ("objectClasses", schema::object_classes(known)),
+            ("attributeTypes", schema::attribute_types(known)),
             ("matchingRules", schema::matching_rules()),
+            ("matchingRuleUse", schema::matching_rule_use(known)),
             ("ldapSyntaxes", schema::syntaxes()),
+            ("subschemaSubentry", texts(&[schema::DN])),
+            ("entryDN", texts(&[schema::DN])),
         ],
     }
 }
 
 impl Fixed {
-    /// The entry with the attributes that are wanted, if `filter` matches it.
-    pub(crate) fn answer(&self, filter: &Filter, wanted: &Wanted, types_only: bool) -> Option<LdapSearchResultEntry> {
-        if filter.evaluate(self) != Truth::True {
-            return None;
-        }
+    /// The entry with the attributes that are wanted.
+    pub(crate) fn entry(&self, wanted: &Wanted, types_only: bool) -> LdapSearchResultEntry {
         let mut attributes = Attributes::new(types_only);
-        let classes = || self.classes.iter().map(|name| name.as_bytes().to_vec()).collect();
-        match wanted.named.iter().find(|name| name.eq_ignore_ascii_case("objectClass")) {
-            Some(name) => attributes.add(name, classes()),
-            None if wanted.user => attributes.add("objectClass", classes()),
-            None => {}
-        }
         for (name, values) in &self.attributes {
-            let asked = wanted.named.iter().find(|asked| asked.eq_ignore_ascii_case(name));
-            // The schema's own name is a user attribute.
-            let is_wanted = wanted.operational || (wanted.user && *name == "cn");
-            let Some(name) = asked.map(String::as_str).or(is_wanted.then_some(*name)) else { continue };
-            attributes.add(name, values.iter().map(|value| value.as_bytes().to_vec()).collect());
+            let asked = wanted.named.iter().find(|asked| is_called(asked, name));
+            let is_wanted = if self.user.contains(name) { wanted.user } else { wanted.operational };
+            let is_oid = |asked: &&String| asked.starts_with(|c: char| c.is_ascii_digit());
+            let asked = match asked {
+                Some(asked) if is_oid(&asked) => Some(*name),
+                Some(asked) => Some(asked.as_str()),
+                None => is_wanted.then_some(*name),
+            };
+            if let Some(name) = asked {
+                attributes.add(name, values.iter().map(|value| value.as_bytes().to_vec()).collect());
+            }
         }
-        Some(attributes.into_entry(self.dn.to_owned()))
+        attributes.into_entry(self.dn.to_owned())
+    }
+
+    /// Whether `filter` is true of it.
+    pub(crate) fn matches(&self, filter: &LdapFilter) -> bool {
+        self.truth(filter, MAX_DEPTH) == Some(true)
+    }
+
+    /// True, false, or nobody can tell.
+    fn truth(&self, filter: &LdapFilter, depth: usize) -> Option<bool> {
+        let depth = depth.checked_sub(1)?;
+        match filter {
+            LdapFilter::And(terms) => all(terms.iter().map(|term| self.truth(term, depth))),
+            LdapFilter::Or(terms) => {
+                let none = all(terms.iter().map(|term| self.truth(term, depth).map(|truth| !truth)));
+                none.map(|none| !none)
+            }
+            LdapFilter::Not(term) => self.truth(term, depth).map(|truth| !truth),
+            LdapFilter::Present(name) => Some(!self.values(name)?.is_empty()),
+            LdapFilter::Equality(name, asked) | LdapFilter::Approx(name, asked) => {
+                let asked = Folded::new(asked);
+                Some(self.values(name)?.iter().any(|value| Folded::new(value) == asked))
+            }
+            LdapFilter::Substring(..)
+            | LdapFilter::GreaterOrEqual(..)
+            | LdapFilter::LessOrEqual(..)
+            | LdapFilter::Extensible(_) => None,
+        }
+    }
+
+    /// The values of an attribute, none where the entry does not have it; `None` where nothing has.
+    fn values(&self, name: &str) -> Option<&[String]> {
+        let own = self.attributes.iter().find(|(own, _)| is_called(name, own));
+        match own {
+            Some((_, values)) => Some(values),
+            None => Attribute::from_name(name).map(|_| &[][..]),
+        }
     }
 }
 
-impl Entry for Fixed {
-    fn reaches(&self, _: Attribute, _: &Reference) -> bool {
-        false
-    }
+/// Whether `asked` is a name or the identifier of the attribute `name`.
+fn is_called(asked: &str, name: &str) -> bool {
+    asked.eq_ignore_ascii_case(name)
+        || schema::identifier(name).is_some_and(|oid| oid == asked)
+        || Attribute::from_name(name).is_some_and(|attribute| Attribute::from_name(asked) == Some(attribute))
+}
 
-    fn is_named(&self, _: Attribute, _: &Folded) -> bool {
-        false
-    }
-
-    fn any(&self, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
-        match attribute {
-            Attribute::ObjectClass => self.classes.iter().any(|name| matches(Value::Class(name))),
-            Attribute::Cn => self.dn == schema::DN && matches(Value::Text("subschema")),
-            _ => false,
+/// And, three-valued: one false term decides, whatever the others are.
+fn all(truths: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut all = Some(true);
+    for truth in truths {
+        match truth {
+            Some(false) => return Some(false),
+            None => all = None,
+            Some(true) => {}
         }
     }
+    all
+}
 
-    fn refers(&self, _: Attribute, _: &Reference) -> bool {
-        false
+#[cfg(test)]
+mod tests {
+    use ldap3_proto::parse_ldap_filter_str;
+
+    use super::*;
+
+    #[test]
+    fn filters_on_the_root_are_decided() {
+        let root = root("dc=x", true);
+        for (filter, truth) in [
+            ("(objectClass=*)", true),
+            ("(OBJECTCLASS=TOP)", true),
+            ("(objectClass=person)", false),
+            ("(!(objectClass=person))", true),
+            ("(supportedExtension=1.3.6.1.4.1.1466.20037)", true),
+            ("(&(namingContexts=dc=x)(!(cn=*)))", true),
+            ("(!(shoeSize=*))", false),
+            ("(|(shoeSize=*)(vendorName=ostiary))", true),
+            ("(vendorName=o*)", false),
+        ] {
+            assert_eq!(root.matches(&parse_ldap_filter_str(filter).unwrap()), truth, "{filter}");
+        }
+        let by_identifier = LdapFilter::Equality("1.3.6.1.4.1.1466.101.120.5".into(), "DC=x".into());
+        assert!(root.matches(&by_identifier));
+        assert!(root.matches(&LdapFilter::And(Vec::new())) && !root.matches(&LdapFilter::Or(Vec::new())));
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_sent() {
+        let root = root("dc=x", false);
+        let names = |wanted: &[&str]| {
+            let wanted = Wanted::new(texts(wanted), &Schema::default());
+            root.entry(&wanted, false).attributes.into_iter().map(|attribute| attribute.atype).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]), ["objectClass"]);
+        assert_eq!(names(&["1.1"]), [""; 0]);
+        assert_eq!(
+            names(&["NAMINGCONTEXTS", "1.3.6.1.4.1.1466.101.120.15"]),
+            ["NAMINGCONTEXTS", "supportedLDAPVersion"]
+        );
+        assert!(names(&["+"]).len() == root.attributes.len() - 1);
+        assert!(names(&["*", "+"]).len() == root.attributes.len());
     }
 }

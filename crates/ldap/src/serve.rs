@@ -20,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::LdapSettings;
 use crate::channel::Channel;
+use crate::entry::{self, Shape};
+use crate::extended::start_tls_response;
 use crate::frame::{Frame, Operation};
-use crate::entry::{self, Pictures, Shape};
 use crate::results::{Results, Step};
-use crate::session::{Answer, Outdated, Session, result, start_tls_response};
+use crate::session::{Answer, Outdated, Session, result};
 use crate::wire::{CHUNK, End, Wire};
 
 /// Makes an encrypted stream of a plain one, as the server. What is behind it is not known here.
@@ -234,14 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         target: Target,
         attributes: Vec<Attribute>,
     ) -> Result<(), End> {
-        let mut pictures = Pictures::new();
-        for attribute in attributes {
-            match self.session.app().pictures(target, attribute).await {
-                Ok(values) => pictures.push((attribute, values)),
-                // The rest of the entry is worth more than none of it.
-                Err(error) => tracing::warn!(%error, "a picture could not be fetched"),
-            }
-        }
+        let pictures = self.session.pictures(target, attributes).await;
         let Ok(Some(reader)) = self.session.reader() else { return Err(OUTDATED) };
         let shape = Shape { wanted: &results.wanted, types_only: false, pictures: &pictures };
         let out = self.wire.gathered();

@@ -107,6 +107,12 @@ impl Dn {
         &self.0
     }
 
+    /// The name of the entry above; `None` for the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.0.split_first().map(|(_, rest)| Self(rest.to_vec()))
+    }
+
     /// The parts that stand before `base`, if it ends in `base`.
     #[must_use]
     pub fn below(&self, base: &Self) -> Option<&[Rdn]> {

@@ -167,6 +167,16 @@ pub struct ObjectClass {
     pub on_groups: bool,
 }
 
+impl ObjectClass {
+    /// Its object identifier, which is made of its name: the length of it and its letters, folded.
+    #[must_use]
+    pub fn oid(&self) -> String {
+        let name = self.name.folded();
+        let letters: String = name.bytes().map(|letter| format!(".{letter}")).collect();
+        format!("{ARC}.2.{}{letters}", name.len())
+    }
+}
+
 /// All definitions. Names of built-in attributes win over those of administrators.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Schema {

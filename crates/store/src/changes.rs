@@ -154,6 +154,15 @@ impl Tx {
         Ok(())
     }
 
+    /// The number of the last committed change. With [`Tx::directory_lock`] held nothing comes
+    /// after it until this transaction ends.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn directory_head(&mut self) -> Result<i64, Error> {
+        Ok(within!(self, db => sqlx::query_scalar("SELECT seq FROM directory_head").fetch_one(db).await)?)
+    }
+
     pub(crate) async fn changes_append(&mut self, now: Timestamp) -> Result<Option<i64>, Error> {
         let changes = std::mem::take(&mut self.changes);
         let Ok(count @ 1..) = i64::try_from(changes.len()) else { return Ok(None) };

@@ -107,6 +107,11 @@ impl Directory {
         Ok(())
     }
 
+    /// The number of the last change that is shown.
+    pub(crate) fn seq(&self) -> i64 {
+        self.read().seq
+    }
+
     /// The account with this id.
     #[must_use]
     pub fn user(&self, id: UserId) -> Option<Arc<User>> {

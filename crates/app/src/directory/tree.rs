@@ -17,7 +17,7 @@ pub struct PosixDefaults {
 }
 
 impl PosixDefaults {
-    pub(super) fn home_of(&self, user: &User) -> String {
+    pub(crate) fn home_of(&self, user: &User) -> String {
         self.home.replace("{username}", user.profile.username.as_str())
     }
 }
