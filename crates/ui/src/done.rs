@@ -19,6 +19,10 @@ pub(crate) enum Done {
     PersonAdded,
     PersonSaved,
     PasswordSet,
+    PictureSaved,
+    PictureRemoved,
+    OwnPictureSaved,
+    OwnPictureRemoved,
     Disabled,
     Enabled,
     FactorsReset,
@@ -33,10 +37,14 @@ pub(crate) enum Done {
     ManyDisabled,
 }
 
-const CODES: [(Done, &str); 15] = [
+const CODES: [(Done, &str); 19] = [
     (Done::PersonAdded, "person-added"),
     (Done::PersonSaved, "person-saved"),
     (Done::PasswordSet, "password-set"),
+    (Done::PictureSaved, "picture-saved"),
+    (Done::PictureRemoved, "picture-removed"),
+    (Done::OwnPictureSaved, "own-picture-saved"),
+    (Done::OwnPictureRemoved, "own-picture-removed"),
     (Done::Disabled, "disabled"),
     (Done::Enabled, "enabled"),
     (Done::FactorsReset, "factors-reset"),
@@ -128,6 +136,10 @@ impl Note {
             Done::PersonAdded | Done::GroupAdded => format!("{who} was added"),
             Done::PersonSaved => format!("The profile of {who} was saved"),
             Done::PasswordSet => format!("{who} has a new password and is signed out everywhere"),
+            Done::PictureSaved => format!("The picture of {who} was saved"),
+            Done::PictureRemoved => format!("The picture of {who} was removed"),
+            Done::OwnPictureSaved => "Your picture was saved".to_owned(),
+            Done::OwnPictureRemoved => "Your picture was removed".to_owned(),
             Done::Disabled => format!("{who} is disabled and signed out everywhere"),
             Done::Enabled => format!("{who} can sign in again"),
             Done::FactorsReset => format!("Two-step sign-in of {who} was reset"),

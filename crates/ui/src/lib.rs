@@ -5,11 +5,13 @@
 
 mod assets;
 mod done;
+mod face;
 mod form;
 mod frame;
 mod notice;
 mod onward;
 mod panel;
+mod picture;
 mod portal;
 mod problem;
 mod qr;

@@ -8,11 +8,13 @@ use ostiary_httpkit::{Problem, Theme};
 use ostiary_model::{Span, Timestamp};
 
 use crate::done::{Done, Note};
+use crate::face::Face;
 use crate::form::Field;
 use crate::frame::Frame;
 use crate::notice::Notice;
 use crate::onward::{Continue, Party};
 use crate::panel::samples as panel;
+use crate::picture::PictureForm;
 use crate::portal::samples as portal;
 use crate::problem;
 use crate::qr;
@@ -49,6 +51,20 @@ pub(crate) fn field() -> Field {
 
 pub(crate) fn party() -> Party {
     Party { name: NAMES[4].to_owned(), host: "content.example.tld".to_owned(), initials: "MD".to_owned() }
+}
+
+/// A picture, or initials.
+pub(crate) fn face(has_picture: bool) -> Face {
+    let address = "/avatar/01939f3c-7c1e-7b8e-9d59-3f6f0f1f2f3f?v=646dbf1c0a580";
+    Face { picture: has_picture.then(|| address.to_owned()), initials: "AO".to_owned() }
+}
+
+pub(crate) fn picture_form(failed: bool) -> PictureForm {
+    PictureForm {
+        action: "/account/picture".to_owned(),
+        face: face(!failed),
+        error: failed.then(|| format!("Not {}.", NAMES[4])),
+    }
 }
 
 pub(crate) fn when() -> When {

@@ -15,6 +15,7 @@ mod person;
 mod person_acts;
 mod person_form;
 mod picked;
+mod picture;
 mod sign_out;
 
 #[cfg(test)]
@@ -28,7 +29,7 @@ use ostiary_app::App;
 use ostiary_httpkit::{routes, see_other};
 
 use crate::portal::{no_such_page, wrong_method};
-use crate::{assets, theme};
+use crate::{assets, face, theme};
 
 /// The pages of the directory host.
 pub fn panel(app: Arc<App>) -> Router {
@@ -38,6 +39,7 @@ pub fn panel(app: Arc<App>) -> Router {
         .merge(group_routes())
         .route(routes::HAND_OVER, get(hand_over::take))
         .route(routes::SIGN_OUT, get(sign_out::show).post(sign_out::submit))
+        .route(routes::AVATAR, get(face::serve))
         .route(routes::THEME, post(theme::choose))
         .route(routes::ASSET, get(assets::serve))
         .fallback(no_such_page)
@@ -54,6 +56,8 @@ fn people_routes() -> Router<Arc<App>> {
         .route(routes::PERSON, get(person::show))
         .route(&below("edit"), get(person_form::show_edit).post(person_form::submit_edit))
         .route(&below("password"), get(password::show).post(password::submit))
+        .route(&below("picture"), get(picture::show).post(picture::submit))
+        .route(&below("picture/remove"), post(picture::remove))
         .route(&below("groups"), get(add_to_group::show).post(add_to_group::submit))
         .route(&below("disable"), get(person_acts::ask_disable).post(person_acts::disable))
         .route(&below("enable"), get(person_acts::ask_enable).post(person_acts::enable))

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::keeper::{Keeper, Rail, Section};
 use super::paging::{PER_PAGE, Paging, page_of};
+use crate::face::Face;
 use crate::frame::Frame;
 use crate::words::{self, When};
 
@@ -51,7 +52,7 @@ pub(crate) struct Head {
 pub(crate) struct Row {
     pub(crate) id: String,
     pub(crate) href: String,
-    pub(crate) initials: String,
+    pub(crate) face: Face,
     pub(crate) name: String,
     pub(crate) email: String,
     pub(crate) groups: Vec<String>,
@@ -130,13 +131,12 @@ fn page(keeper: &Keeper, asked: Asked, number: usize, listed: Listed) -> Page {
 }
 
 fn row(keeper: &Keeper, user: &Arc<User>) -> Row {
-    let name = user.profile.full_name();
     let groups = keeper.app().directory().groups_of(user.id);
     Row {
         id: user.id.to_string(),
         href: routes::person(user),
-        initials: words::initials(&name),
-        name,
+        face: Face::of(user),
+        name: user.profile.full_name(),
         email: user.profile.email.to_string(),
         groups: groups.iter().map(|group| group.name.to_string()).collect(),
         has_totp: user.has_totp,

@@ -6,6 +6,7 @@ use ostiary_httpkit::{Path, Problem, routes};
 use ostiary_model::User;
 
 use super::keeper::{Keeper, Rail, Section};
+use crate::face::Face;
 use crate::frame::Frame;
 use crate::words::{self, When};
 
@@ -16,7 +17,7 @@ pub(crate) struct Page {
     pub(crate) frame: Frame,
     pub(crate) rail: Rail,
     pub(crate) href: String,
-    pub(crate) initials: String,
+    pub(crate) face: Face,
     pub(crate) name: String,
     pub(crate) username: String,
     pub(crate) email: String,
@@ -62,7 +63,7 @@ fn page(keeper: &Keeper, user: &User, sessions: usize) -> Page {
         frame: keeper.frame(),
         rail: keeper.rail(Section::People),
         href: routes::person(user),
-        initials: words::initials(&name),
+        face: Face::of(user),
         name,
         username: user.profile.username.to_string(),
         email: user.profile.email.to_string(),

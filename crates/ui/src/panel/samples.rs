@@ -6,9 +6,11 @@ use super::ask::{Ask, Link, Typed};
 use super::keeper::{Rail, Section};
 use super::people::{Choice, Head, Nobody};
 use super::person_form::Up;
-use super::{add_to_group, ask, group, group_form, groups, members, paging, password, people, person, person_form};
+use super::{
+    add_to_group, ask, group, group_form, groups, members, paging, password, people, person, person_form, picture,
+};
 use crate::form::Field;
-use crate::samples::{NAMES, field, frame, note, notice, when};
+use crate::samples::{NAMES, face, field, frame, note, notice, picture_form, when};
 
 /// Every page, some of them in more than one state.
 pub(crate) fn pages() -> Vec<(&'static str, String)> {
@@ -21,6 +23,8 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
         ("person-form-error", person_form(true).render().unwrap()),
         ("password", password(false).render().unwrap()),
         ("password-error", password(true).render().unwrap()),
+        ("picture", picture(false).render().unwrap()),
+        ("picture-error", picture(true).render().unwrap()),
         ("ask", ask(false).render().unwrap()),
         ("ask-error", ask(true).render().unwrap()),
         ("add-to-group", add_to_group(true).render().unwrap()),
@@ -54,7 +58,7 @@ fn people(has_rows: bool) -> people::Page {
     let row = |(index, name): (usize, &&str)| people::Row {
         id: format!("01939f3c-7c1e-7b8e-9d59-3f6f0f1f2f3{index}"),
         href: "/people/ada.okafor".into(),
-        initials: crate::words::initials(name),
+        face: face(index == 3),
         name: (*name).into(),
         email: "ada.okafor@example.tld".into(),
         groups: NAMES.map(String::from).into_iter().take(index).collect(),
@@ -91,7 +95,7 @@ fn person(is_old: bool) -> person::Page {
         frame: frame(),
         rail: rail(Section::People),
         href: "/people/ada.okafor".into(),
-        initials: "AO".into(),
+        face: face(is_old),
         name: NAMES[4].into(),
         username: "ada.okafor".into(),
         email: "ada.okafor@example.tld".into(),
@@ -142,6 +146,17 @@ fn password(failed: bool) -> password::Page {
         username: NAMES[4].into(),
         password_hint: "10 characters or more.".into(),
         error: failed.then(|| NAMES[4].into()),
+    }
+}
+
+fn picture(failed: bool) -> picture::Page {
+    picture::Page {
+        frame: frame(),
+        rail: rail(Section::People),
+        notice: failed.then(notice),
+        href: "/people/ada.okafor".into(),
+        name: NAMES[4].into(),
+        form: picture_form(failed),
     }
 }
 

@@ -6,6 +6,7 @@ use ostiary_httpkit::routes::{self, Errand};
 use ostiary_httpkit::{Door, Problem};
 use ostiary_model::{Action, may};
 
+use crate::face::Face;
 use crate::frame::{self, Frame};
 use crate::onward::{self, Step};
 use crate::words::{self, When};
@@ -15,7 +16,7 @@ use crate::words::{self, When};
 #[template(path = "portal/account.html")]
 pub(crate) struct Page {
     pub(crate) frame: Frame,
-    pub(crate) initials: String,
+    pub(crate) face: Face,
     pub(crate) name: String,
     pub(crate) username: String,
     pub(crate) email: String,
@@ -41,7 +42,7 @@ pub(crate) async fn show(door: Door) -> Result<Response, Problem> {
     let keeps = may(visitor.user.id, visitor.role, Action::Administer).is_ok();
     let page = Page {
         frame: Frame::new(&door),
-        initials: words::initials(&name),
+        face: Face::of(&visitor.user),
         name,
         username: profile.username.to_string(),
         email: profile.email.to_string(),

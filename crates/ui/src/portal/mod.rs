@@ -6,6 +6,7 @@ mod code;
 mod consent;
 mod continue_on;
 mod hand_over;
+mod picture;
 mod set_up;
 mod sign_in;
 mod sign_out;
@@ -22,7 +23,7 @@ use ostiary_httpkit::{Problem, routes, see_other};
 
 pub(crate) use sign_out::SignedOut;
 
-use crate::{assets, theme};
+use crate::{assets, face, theme};
 
 /// The pages of the accounts host. Whatever else that host serves is merged into it.
 pub fn portal(app: Arc<App>) -> Router {
@@ -34,6 +35,9 @@ pub fn portal(app: Arc<App>) -> Router {
         .route(routes::CONSENT, get(consent::show).post(consent::submit))
         .route(routes::CONTINUE, get(continue_on::show))
         .route(routes::ACCOUNT, get(account::show))
+        .route(routes::ACCOUNT_PICTURE, get(picture::show).post(picture::submit))
+        .route(routes::ACCOUNT_PICTURE_REMOVE, post(picture::remove))
+        .route(routes::AVATAR, get(face::serve))
         .route(routes::CHANGE_PASSWORD, get(async || see_other(routes::ACCOUNT_PASSWORD)))
         .route(routes::SIGN_OUT, get(sign_out::show).post(sign_out::submit))
         .route(routes::SET_UP, get(set_up::show).post(set_up::submit))

@@ -3,8 +3,8 @@
 use askama::Template;
 
 use super::consent::Sees;
-use super::{account, authenticator, code, consent, set_up, sign_in, sign_out};
-use crate::samples::{NAMES, field, frame, notice, party, picture, when};
+use super::{account, authenticator, code, consent, picture as own_picture, set_up, sign_in, sign_out};
+use crate::samples::{NAMES, face, field, frame, note, notice, party, picture, picture_form, when};
 
 /// Every page, some of them in more than one state.
 pub(crate) fn pages() -> Vec<(&'static str, String)> {
@@ -18,6 +18,8 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
         ("consent", consent().render().unwrap()),
         ("account", account(true).render().unwrap()),
         ("account-new", account(false).render().unwrap()),
+        ("own-picture", own_picture(false).render().unwrap()),
+        ("own-picture-error", own_picture(true).render().unwrap()),
         ("sign-out", sign_out::Ask { frame: frame(), name: NAMES[4].into() }.render().unwrap()),
         ("signed-out", sign_out::SignedOut { frame: frame(), again: "/sign-in" }.render().unwrap()),
         ("set-up", set_up(false).render().unwrap()),
@@ -81,7 +83,7 @@ fn consent() -> consent::Page {
 fn account(has_all: bool) -> account::Page {
     account::Page {
         frame: frame(),
-        initials: "AO".into(),
+        face: face(has_all),
         name: NAMES[4].into(),
         username: "ada.okafor".into(),
         email: "ada.okafor@example.tld".into(),
@@ -90,6 +92,15 @@ fn account(has_all: bool) -> account::Page {
         sessions: "4 devices".into(),
         signed_in: when(),
         directory: has_all.then(|| "http://directory.localhost:8080/people".into()),
+    }
+}
+
+fn own_picture(failed: bool) -> own_picture::Page {
+    own_picture::Page {
+        frame: frame(),
+        notice: failed.then(notice),
+        note: (!failed).then(|| note().said()),
+        form: picture_form(failed),
     }
 }
 
