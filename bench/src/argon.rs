@@ -1,6 +1,7 @@
 //! Argon2id alone, at the cost that Ostiary hashes passwords with by default: what the machine
 //! can do at most, and the hash that seeded people have.
 
+use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,8 @@ use anyhow::{Context as _, anyhow};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use crate::process::processor_seconds;
 
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
@@ -33,9 +36,9 @@ pub(crate) fn phc(password: &str) -> anyhow::Result<String> {
     Ok(format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${salt}${digest}"))
 }
 
-/// Hashes a second on all cores, each with memory of its own that is used again and again: the
-/// most that the library does here.
-pub(crate) fn rate(time: Duration) -> anyhow::Result<f64> {
+/// Hashes on all cores, each with memory of its own that is used again and again: the most that
+/// the library does here. Gives hashes a second, and microseconds of processor time for each.
+pub(crate) fn rate(time: Duration) -> anyhow::Result<(f64, f64)> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let work = || -> anyhow::Result<(u32, f64)> {
         let mut blocks = memory();
@@ -51,13 +54,17 @@ pub(crate) fn rate(time: Duration) -> anyhow::Result<f64> {
         }
         Ok((count, begun.elapsed().as_secs_f64()))
     };
+    let before = processor_seconds(process::id())?;
     thread::scope(|scope| {
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        let mut rate = 0.0;
+        let (mut rate, mut all) = (0.0, 0);
         for thread in threads {
             let (count, seconds) = thread.join().map_err(|_| anyhow!("a thread panicked")).context("Argon2")??;
             rate += f64::from(count) / seconds;
+            // One more, which paid for the memory.
+            all += count + 1;
         }
-        Ok(rate)
+        let used = processor_seconds(process::id())? - before;
+        Ok((rate, used / f64::from(all) * 1e6))
     })
 }

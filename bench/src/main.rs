@@ -143,7 +143,8 @@ fn main() -> anyhow::Result<()> {
         Command::Run(run) => measure(&run),
         Command::SideBySide(settings) => side_by_side::run(&settings),
         Command::Argon2 { seconds } => {
-            println!("{:.1} hashes a second", argon::rate(Duration::from_secs_f64(seconds))?);
+            let (rate, processor) = argon::rate(Duration::from_secs_f64(seconds))?;
+            println!("{rate:.1} hashes a second, {:.1} ms of processor time each", processor / 1000.0);
             Ok(())
         }
     }

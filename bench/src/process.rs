@@ -80,3 +80,21 @@ pub(crate) fn processor_seconds(pid: u32) -> anyhow::Result<f64> {
     let ticks: Vec<f64> = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
     Ok(ticks.iter().sum::<f64>() / TICKS)
 }
+
+/// Which share of the machine's processor time is used by anything, over the next `seconds`.
+pub(crate) fn busy_share(seconds: f64) -> anyhow::Result<f64> {
+    let [busy_before, all_before] = processor_ticks()?;
+    sleep(Duration::from_secs_f64(seconds));
+    let [busy, all] = processor_ticks()?;
+    Ok((busy - busy_before) / (all - all_before).max(1.0))
+}
+
+/// Ticks that were used, and all ticks, since the machine started.
+fn processor_ticks() -> anyhow::Result<[f64; 2]> {
+    let stat = read_to_string("/proc/stat")?;
+    let line = stat.lines().next().context("/proc/stat")?;
+    // user nice system idle iowait irq softirq steal; what follows is counted in the first two.
+    let ticks: Vec<f64> = line.split_whitespace().skip(1).take(8).filter_map(|field| field.parse().ok()).collect();
+    let all: f64 = ticks.iter().sum();
+    Ok([all - ticks.iter().skip(3).take(2).sum::<f64>(), all])
+}

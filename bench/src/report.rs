@@ -87,11 +87,13 @@ fn machine() -> anyhow::Result<Vec<String>> {
     let memory: f64 = value_of(&read_to_string("/proc/meminfo")?, "MemTotal").trim_end_matches(" kB").parse()?;
     let system = value_of(&read_to_string("/etc/os-release").unwrap_or_default(), "PRETTY_NAME");
     let kernel = read_to_string("/proc/sys/kernel/osrelease")?;
+    // The first two numbers: the rest is the builder's.
+    let kernel = kernel.trim().split('.').take(2).collect::<Vec<_>>().join(".");
     let cores = thread::available_parallelism().map_or(1, usize::from);
     Ok(vec![format!(
-        "{cores} cores ({processor}, shared with other machines and with the generator), {:.0} GB of memory, {system}, Linux {}",
+        "{cores} cores ({processor}, shared with the generator), {:.0} GB of memory, {system}, Linux {}",
         memory * 1024.0 / 1e9,
-        kernel.trim()
+        kernel
     )])
 }
 

@@ -15,7 +15,7 @@ use crate::ostiary::Ostiary;
 use crate::population::{Population, READER, WRITER};
 use crate::pressure;
 use crate::probe::Target;
-use crate::process::resident_mb;
+use crate::process::{busy_share, resident_mb};
 use crate::report::{Goal, Report, Table};
 use crate::scaling::{Size, scaling};
 use crate::slapd::{self, Slapd};
@@ -31,6 +31,10 @@ pub(crate) fn run(settings: &SideBySide) -> anyhow::Result<()> {
     create_dir_all(&settings.work)?;
     let work = settings.work.canonicalize()?;
     let binary = settings.ostiary.canonicalize().context("the Ostiary to measure")?;
+    let others = busy_share(3.0)?;
+    if others > 0.05 {
+        eprintln!("other programs use {:.0} % of the processors: the figures will be worth little", others * 100.0);
+    }
     let mut sizes = Vec::new();
     for people in [FEW, USUAL, settings.most] {
         step(&format!("filling Ostiary with {people} people"));
@@ -40,7 +44,10 @@ pub(crate) fn run(settings: &SideBySide) -> anyhow::Result<()> {
     }
     let usual = sizes.get(1).context("the usual size")?;
     let mut report = Report {
-        versions: vec![format!("{}; slapd {}", usual.ostiary.version()?, slapd::version()?)],
+        versions: vec![
+            format!("{}; slapd {}", usual.ostiary.version()?, slapd::version()?),
+            format!("Other programs used {:.0} % of the processors before the run.", others * 100.0),
+        ],
         goals: Vec::new(),
         tables: Vec::new(),
     };

@@ -88,7 +88,7 @@ fn stored_password() -> anyhow::Result<String> {
 pub(crate) fn version() -> anyhow::Result<String> {
     let output = Command::new(SLAPD).arg("-VV").output()?;
     let text = String::from_utf8_lossy(&output.stderr);
-    let line = text.lines().next().unwrap_or_default().trim_start_matches("@(#) $OpenLDAP:");
+    let line = text.lines().next().unwrap_or_default().trim_start_matches("@(#) $OpenLDAP: slapd ");
     Ok(line.split(" (").next().unwrap_or_default().trim().to_owned())
 }
 
