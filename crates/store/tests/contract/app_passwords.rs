@@ -53,6 +53,10 @@ async fn an_app_password_comes_back_as_it_was(house: House) {
     assert_eq!(house.store.app_password_by_hash(&hash).await.unwrap(), Some(first.clone()));
     assert_eq!(house.store.app_password_by_hash(&TokenHash::new(ctx().bytes())).await.unwrap(), None);
     assert_eq!(house.store.app_passwords_of(ada.id).await.unwrap(), [second, first.clone()]);
+    let mut tx = house.store.begin().await.unwrap();
+    let listed = tx.app_passwords_of(ada.id).await.unwrap();
+    assert_eq!(house.store.app_passwords_of(ada.id).await.unwrap(), listed);
+    drop(tx);
     assert!(house.store.app_passwords_of(service.id).await.unwrap().is_empty());
     let mut tx = house.store.begin().await.unwrap();
     let twin = AppPassword { id: ctx().id(), ..first };

@@ -194,7 +194,10 @@ async fn values_go_with_their_attribute_and_their_entry(house: House) {
     for number in [number, SSH_PUBLIC_KEY] {
         tx.user_values_set(user.id, number, &[b"7".to_vec()], NOW).await.unwrap();
     }
+    assert_eq!(tx.attribute_used(number).await.unwrap(), (true, false));
     tx.group_values_set(group.id, number, &[b"7".to_vec()], NOW).await.unwrap();
+    assert_eq!(tx.attribute_used(number).await.unwrap(), (true, true));
+    assert_eq!(tx.attribute_used(LOGIN_SHELL).await.unwrap(), (false, false));
     tx.attribute_delete(number).await.unwrap();
     tx.commit(NOW).await.unwrap();
     assert!(house.store.user_value_bytes(user.id, number).await.unwrap().is_empty());

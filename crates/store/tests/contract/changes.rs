@@ -59,6 +59,7 @@ async fn each_kind_of_change_is_told(house: House) {
     let user = stored_person(&house, "ada").await;
     let mut tx = house.store.begin().await.unwrap();
     tx.directory_lock().await.unwrap();
+    assert_eq!(tx.directory_head().await.unwrap(), 1);
     let group = tx.group_insert(ctx().id(), &GroupName::parse("g").unwrap(), None, NOW).await.unwrap();
     let member = Membership { user: user.id, group: group.id };
     tx.membership_insert(member, NOW).await.unwrap();

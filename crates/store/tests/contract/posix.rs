@@ -15,6 +15,7 @@ contract!(
     numbers_are_taken_once_by_many_at_once,
     numbers_of_people_and_groups_are_set,
     a_number_is_one_person_s_or_one_group_s,
+    those_without_a_number_are_found_oldest_first,
 );
 
 fn is_taken<T: std::fmt::Debug>(result: &Result<T, Error>) -> bool {
@@ -116,4 +117,24 @@ async fn a_number_is_one_person_s_or_one_group_s(house: House) {
         let new = User { uid_number: Some(uid), ..person(&ctx(), "new") };
         assert!(is_taken(&begin().await.user_insert(&new).await), "{uid}");
     }
+}
+
+async fn those_without_a_number_are_found_oldest_first(house: House) {
+    let mut tx = house.store.begin().await.unwrap();
+    let mut ids = Vec::new();
+    for (name, seconds, uid, gid) in
+        [("last", 9, None, None), ("numbered", 0, Some(1000), None), ("first", 1, None, Some(100))]
+    {
+        let created_at = NOW + Span::from_secs(seconds);
+        let user = User { uid_number: uid, gid_number: gid, created_at, ..person(&ctx(), name) };
+        tx.user_insert(&user).await.unwrap();
+        ids.push(user.id);
+    }
+    let mut groups = Vec::new();
+    for (name, gid) in [("one", None), ("two", Some(7)), ("three", None)] {
+        let name = GroupName::parse(name).unwrap();
+        groups.push(tx.group_insert(ctx().id(), &name, gid, NOW).await.unwrap().id);
+    }
+    assert_eq!(tx.users_without_number().await.unwrap(), [(ids[2], Some(100)), (ids[0], None)]);
+    assert_eq!(tx.groups_without_number().await.unwrap(), [groups[0], groups[2]]);
 }
