@@ -101,11 +101,6 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// What was not read yet.
-    pub(crate) const fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-
     /// The content of the next element, which must have this tag.
     pub(crate) fn take(&mut self, wanted: u8) -> Option<&'a [u8]> {
         let (tag, content, rest) = Element::split(self.rest).ok()?;
@@ -159,7 +154,7 @@ impl Writer {
     }
 
     /// Writes an element whose content is what `inner` has written.
-    pub(crate) fn put_all(self, tag: u8, inner: Self) -> Self {
+    pub(crate) fn put_all(self, tag: u8, inner: &Self) -> Self {
         self.put(tag, &inner.0)
     }
 
@@ -184,7 +179,7 @@ mod tests {
         for length in [0, 1, 127, 128, 255, 256, 65_535, 65_536, 70_000] {
             let content = vec![b'x'; length];
             let inner = Writer::default().put(OCTET_STRING, &content).put(BOOLEAN, &[0xff]);
-            let bytes = Writer::default().put_all(SEQUENCE, inner).into_bytes();
+            let bytes = Writer::default().put_all(SEQUENCE, &inner).into_bytes();
             let mut reader = Reader::of_sequence(&bytes).unwrap();
             assert_eq!(reader.take(OCTET_STRING), Some(content.as_slice()));
             assert_eq!(reader.take_if(INTEGER), None);
@@ -243,12 +238,12 @@ mod tests {
             bytes[1] &= 0x0f;
             let mut reader = Reader::new(&bytes);
             let mut left = bytes.len();
-            while let Some(tag) = reader.rest().first().copied() {
+            while let Some(tag) = reader.rest.first().copied() {
                 if reader.take(tag).is_none() {
                     break;
                 }
-                assert!(reader.rest().len() < left);
-                left = reader.rest().len();
+                assert!(reader.rest.len() < left);
+                left = reader.rest.len();
             }
         }
     }

@@ -194,7 +194,7 @@ fn answer(oid: &str, value: Vec<u8>) -> LdapControl {
 /// section 3 allows that).
 pub(crate) fn page_answer(cookie: &[u8]) -> LdapControl {
     let fields = Writer::default().put(INTEGER, &[0]).put(OCTET_STRING, cookie);
-    answer(PAGED_RESULTS, Writer::default().put_all(SEQUENCE, fields).into_bytes())
+    answer(PAGED_RESULTS, Writer::default().put_all(SEQUENCE, &fields).into_bytes())
 }
 
 /// What became of the sorting: the result code, and the key that it is about.
@@ -203,7 +203,7 @@ pub(crate) fn sort_answer(code: LdapResultCode, attribute: Option<&str>) -> Ldap
     if let Some(attribute) = attribute {
         fields = fields.put(context(0), attribute.as_bytes());
     }
-    answer(SORT_RESULT, Writer::default().put_all(SEQUENCE, fields).into_bytes())
+    answer(SORT_RESULT, Writer::default().put_all(SEQUENCE, &fields).into_bytes())
 }
 
 /// The entry as it was, a SearchResultEntry (RFC 4527 section 3.1).

@@ -44,7 +44,7 @@ impl Session {
         self.renewed(set.own_generation);
         Ok(set.made.map(|made| {
             let made = Writer::default().put(context(0), made.expose().as_bytes());
-            Writer::default().put_all(SEQUENCE, made).into_bytes()
+            Writer::default().put_all(SEQUENCE, &made).into_bytes()
         }))
     }
 

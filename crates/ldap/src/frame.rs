@@ -146,8 +146,8 @@ impl Frame {
         let base = none.put(ENUMERATED, &[0]).put(ENUMERATED, &[0]);
         let limits = base.put(INTEGER, &[0]).put(INTEGER, &[0]).put(BOOLEAN, &[0]);
         let search = limits.raw(filter).put(SEQUENCE, &[]);
-        let message = Writer::default().put(INTEGER, &[1]).put_all(SEARCH, search);
-        let message = Writer::default().put_all(SEQUENCE, message).into_bytes();
+        let message = Writer::default().put(INTEGER, &[1]).put_all(SEARCH, &search);
+        let message = Writer::default().put_all(SEQUENCE, &message).into_bytes();
         let most = message.len();
         let frame = Self::take(&mut BytesMut::from(message.as_slice()), most).ok().flatten()?;
         match frame.decode()?.op {

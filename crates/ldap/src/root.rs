@@ -178,7 +178,7 @@ mod tests {
             ("(objectClass=person)", false),
             ("(!(objectClass=person))", true),
             ("(supportedExtension=1.3.6.1.4.1.1466.20037)", true),
-            ("(&(namingContexts=dc=x)(!(cn=*)))", true),
+            ("(&(supportedLDAPVersion=3)(!(cn=*)))", true),
             ("(!(shoeSize=*))", false),
             ("(|(shoeSize=*)(vendorName=ostiary))", true),
             ("(vendorName=o*)", false),

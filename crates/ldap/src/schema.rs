@@ -84,34 +84,61 @@ enum Own {
     Groups,
 }
 
-/// Name, kind, what must be there, what may be there, and whose attributes may be there as well.
-/// The identifiers stand in [`OBJECT_CLASSES`].
-const CLASSES: &[(&str, &str, &[&str], &[&str], Own)] = &[
-    ("top", "ABSTRACT", &["objectClass"], &[], Own::No),
-    ("person", "SUP top STRUCTURAL", &["cn"], &["sn", "userPassword"], Own::No),
-    ("organizationalPerson", "SUP person STRUCTURAL", &[], &["ou"], Own::No),
-    (
-        "inetOrgPerson",
-        "SUP organizationalPerson STRUCTURAL",
-        &[],
-        &["displayName", "givenName", "jpegPhoto", "mail", "o", "uid"],
+/// An object class. Its identifier stands in [`OBJECT_CLASSES`].
+#[derive(Clone, Copy)]
+struct Class {
+    name: &'static str,
+    /// What it builds on, and how.
+    kind: &'static str,
+    must: &'static [&'static str],
+    may: &'static [&'static str],
+    /// Whose attributes may be there as well.
+    own: Own,
+}
+
+const fn class(
+    name: &'static str,
+    kind: &'static str,
+    must: &'static [&'static str],
+    may: &'static [&'static str],
+) -> Class {
+    Class { name, kind, must, may, own: Own::No }
+}
+
+const fn with(own: Own, class: Class) -> Class {
+    Class { own, ..class }
+}
+
+const STRUCTURAL: &str = "SUP top STRUCTURAL";
+const AUXILIARY: &str = "SUP top AUXILIARY";
+
+const CLASSES: &[Class] = &[
+    class("top", "ABSTRACT", &["objectClass"], &[]),
+    class("person", STRUCTURAL, &["cn"], &["sn", "userPassword"]),
+    class("organizationalPerson", "SUP person STRUCTURAL", &[], &["ou"]),
+    with(
         Own::Users,
+        class(
+            "inetOrgPerson",
+            "SUP organizationalPerson STRUCTURAL",
+            &[],
+            &["displayName", "givenName", "jpegPhoto", "mail", "o", "uid"],
+        ),
     ),
-    (
+    class(
         "posixAccount",
-        "SUP top AUXILIARY",
+        AUXILIARY,
         &["cn", "uid", "uidNumber", "gidNumber", "homeDirectory"],
         &["loginShell", "userPassword"],
-        Own::No,
     ),
-    ("posixGroup", "SUP top AUXILIARY", &["cn", "gidNumber"], &["memberUid"], Own::No),
-    ("ldapPublicKey", "SUP top AUXILIARY", &[], &["sshPublicKey", "uid"], Own::No),
-    ("mailAccount", "SUP top AUXILIARY", &["mail"], &[], Own::No),
-    ("groupOfNames", "SUP top STRUCTURAL", &["cn"], &["member", "o", "ou"], Own::No),
-    ("groupOfUniqueNames", "SUP top STRUCTURAL", &["cn"], &["uniqueMember", "o", "ou"], Own::Groups),
-    ("organizationalUnit", "SUP top STRUCTURAL", &["ou"], &[], Own::No),
-    ("organization", "SUP top STRUCTURAL", &["o"], &[], Own::No),
-    ("domain", "SUP top STRUCTURAL", &["dc"], &["o", "ou"], Own::No),
+    class("posixGroup", AUXILIARY, &["cn", "gidNumber"], &["memberUid"]),
+    class("ldapPublicKey", AUXILIARY, &[], &["sshPublicKey", "uid"]),
+    class("mailAccount", AUXILIARY, &["mail"], &[]),
+    class("groupOfNames", STRUCTURAL, &["cn"], &["member", "o", "ou"]),
+    with(Own::Groups, class("groupOfUniqueNames", STRUCTURAL, &["cn"], &["uniqueMember", "o", "ou"])),
+    class("organizationalUnit", STRUCTURAL, &["ou"], &[]),
+    class("organization", STRUCTURAL, &["o"], &[]),
+    class("domain", STRUCTURAL, &["dc"], &["o", "ou"]),
 ];
 
 const SUBSCHEMA_CLASSES: &[&str] = &[
@@ -227,7 +254,7 @@ fn names(attribute: Attribute) -> String {
 /// Object classes (RFC 4512 section 4.1.1).
 pub(crate) fn object_classes(schema: &Schema) -> Vec<String> {
     let known = OBJECT_CLASSES.iter().filter_map(|(oid, name)| {
-        let (_, kind, must, may, own) = CLASSES.iter().find(|(known, ..)| known == name)?;
+        let Class { kind, must, may, own, .. } = CLASSES.iter().find(|class| class.name == *name)?;
         let mut may = may.to_vec();
         may.extend(own_attributes(schema, |def| match own {
             Own::No => false,
@@ -247,7 +274,7 @@ fn added_class(schema: &Schema, class: &ObjectClass) -> String {
     object_class(&class.oid(), class.name.as_str(), "SUP top AUXILIARY", &[], &may)
 }
 
-fn own_attributes<'a>(schema: &'a Schema, has: impl Fn(&AttributeDef) -> bool) -> impl Iterator<Item = &'a str> {
+fn own_attributes(schema: &Schema, has: impl Fn(&AttributeDef) -> bool) -> impl Iterator<Item = &str> {
     schema.defs().filter(move |def| !def.is_built_in() && has(def)).map(|def| def.name.as_str())
 }
 

@@ -73,7 +73,7 @@ impl App {
             let gone = || EntryError::NoSuchEntry { matched: String::new() };
             let entry = tx.user_entry(user).await?.ok_or_else(gone)?;
             let before = self.person_draft(&schema, request, &entry, pictures)?;
-            let diff = self.person_steps(before, &steps.own)?;
+            let diff = Self::person_steps(&before, &steps.own)?;
             self.person_diff_apply(ctx, &mut tx, user, diff).await?;
         }
         let own_generation = match password {
@@ -127,10 +127,10 @@ impl App {
         classes
     }
 
-    fn person_steps(&self, before: Draft, steps: &[Step]) -> Result<PersonDiff, EntryError> {
+    fn person_steps(before: &Draft, steps: &[Step]) -> Result<PersonDiff, EntryError> {
         let mut after = before.clone();
         steps.iter().try_for_each(|step| after.apply(step))?;
-        person::diff(&before, &after, steps)
+        person::diff(before, &after, steps)
     }
 
     pub(super) async fn person_diff_apply(
