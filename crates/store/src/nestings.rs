@@ -80,7 +80,7 @@ impl Tx {
     }
 
     /// The accounts in the group named `name_folded`, also through other groups, that may be used
-    /// at `now` and have no end set, as they stand in this transaction.
+    /// at `now`, have no end set and belong to people, as they stand in this transaction.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -96,6 +96,7 @@ impl Tx {
         for group in groups {
             let ids: Vec<Uuid> = within!(self, db => sqlx::query_scalar(
                 "SELECT u.id FROM membership m JOIN users u ON u.id = m.user_id WHERE m.group_id = $1 \
+                 AND NOT u.is_service \
                  AND u.disabled_at IS NULL AND u.not_after IS NULL AND (u.not_before IS NULL OR u.not_before <= $2)",
             ).bind(group).bind(now.as_micros()).fetch_all(db).await)?;
             members.extend(ids.into_iter().map(UserId::from));

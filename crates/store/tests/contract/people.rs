@@ -219,6 +219,10 @@ async fn lasting_members_are_open_and_have_no_end(house: House) {
     lasting.push(ids[4]);
     lasting.sort();
     assert_eq!(tx.group_lasting_members("crew", NOW + day).await.unwrap(), lasting);
+    // A program is no person: it could not open a page.
+    tx.user_set_service(ids[1], true, NOW).await.unwrap();
+    lasting.retain(|id| *id != ids[1]);
+    assert_eq!(tx.group_lasting_members("crew", NOW + day).await.unwrap(), lasting);
     assert!(tx.group_lasting_members("nobody", NOW).await.unwrap().is_empty());
 }
 
