@@ -10,6 +10,7 @@
 mod administration;
 mod app_passwords;
 mod authenticator;
+mod avatars;
 mod doors;
 mod expiry;
 mod factors;
