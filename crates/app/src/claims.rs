@@ -2,8 +2,8 @@
 //! the same at userinfo and in ID tokens.
 //!
 //! Names and address come from the account's row, which was just asked whether the account still
-//! stands; groups come from the directory in memory, which LDAP shows too. What is empty is left
-//! out.
+//! stands; groups, those through other groups with them, come from the directory in memory, which
+//! LDAP shows too, brought up to date first. What is empty is left out.
 
 use ostiary_model::{AccessToken, Authentication, Client, Ctx, Scope, Scopes, Secret, Span, User};
 use serde::Serialize;
@@ -40,7 +40,7 @@ pub struct PersonClaims {
     /// Whether it is known to be theirs (`email`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_verified: Option<bool>,
-    /// The names of their groups (`groups`).
+    /// The names of the groups that they are in, also through other groups (`groups`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
 }
@@ -100,7 +100,17 @@ impl App {
         if !scopes.contains(Scope::OpenId) {
             return Err(UserinfoError::InsufficientScope);
         }
+        self.groups_told(scopes).await?;
         Ok(self.person_claims(&user, scopes))
+    }
+
+    /// Looks for changes before groups are told: who was taken out of one, here or by another
+    /// process, is not told to be in it.
+    pub(crate) async fn groups_told(&self, scopes: Scopes) -> Result<(), Trouble> {
+        if scopes.contains(Scope::Groups) {
+            self.directory().catch_up(self.store()).await?;
+        }
+        Ok(())
     }
 
     /// A signed ID token.

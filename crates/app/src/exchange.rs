@@ -131,7 +131,7 @@ impl App {
         };
         self.commit(ctx, tx).await?;
         tracing::info!(target: "audit", request = %ctx.request, grant = %grant.id, client = %client.id(), "code exchanged");
-        self.issue(ctx, &Entitled { user, client }, &access, Tokens { access_token, refresh_token })
+        self.issue(ctx, &Entitled { user, client }, &access, Tokens { access_token, refresh_token }).await
     }
 
     /// Ends a grant and all that came of it.
@@ -199,7 +199,7 @@ impl App {
         Ok(token)
     }
 
-    pub(crate) fn issue(
+    pub(crate) async fn issue(
         &self,
         ctx: &Ctx,
         found: &Entitled,
@@ -215,7 +215,10 @@ impl App {
             access_token: &tokens.access_token,
         };
         let id_token = match access.scopes.contains(Scope::OpenId) {
-            true => Some(self.id_token(ctx, &parts)?),
+            true => {
+                self.groups_told(access.scopes).await?;
+                Some(self.id_token(ctx, &parts)?)
+            }
             false => None,
         };
         Ok(Issued {

@@ -59,7 +59,7 @@ impl App {
         };
         let access_token = self.access_token_put(ctx, &mut tx, &found.client, &access).await?;
         self.commit(ctx, tx).await?;
-        self.issue(ctx, &found, &access, Tokens { access_token, refresh_token: Some(refresh_token) })
+        self.issue(ctx, &found, &access, Tokens { access_token, refresh_token: Some(refresh_token) }).await
     }
 
     /// Deletes grants, consents and tokens whose time is over. Nothing depends on it: expiry is
