@@ -138,6 +138,7 @@ async fn a_second_factor_closes_ldap_to_the_main_password(pair: Pair) {
     house.enrolled(&ada).await;
     assert!(!is_bound(&house, &before).await, "what was bound without the second factor");
 
+    assert!(!house.app.may_bind_with_password(&house.user(&ada)) && any.may_bind_with_password(&house.user(&ada)));
     let error = house.bind(&house.from("198.51.100.1"), &ada, &ada.password).await.unwrap_err();
     assert_eq!(format!("{error:?}"), "Rejected { left: 4 }");
     // Counted: a count that stands still would tell that the password is right.

@@ -125,7 +125,7 @@ async fn two_administrators_cannot_remove_each_other(pair: Pair) {
 }
 
 /// The second process knows who is there, so that its early answer is not what decides.
-async fn other_hears(other: &Arc<App>, person: &Person) {
+pub(crate) async fn other_hears(other: &Arc<App>, person: &Person) {
     let mut follower = JoinSet::new();
     let app = Arc::clone(other);
     follower.spawn(async move { app.follow().await });

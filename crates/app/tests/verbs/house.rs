@@ -14,10 +14,10 @@ use ostiary_model::{Actor, Clock, Ctx, Entropy, Folded, GroupId, Secret, Session
 use ostiary_store::{CacheUrl, DatabaseUrl, Store};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
-use tokio::sync::Mutex;
 
 use crate::authenticator::Authenticator;
 use crate::redis::RedisDatabase;
+use crate::tables::Looking;
 
 /// The two pairs that are supported in earnest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(crate) struct House {
     cache: CacheUrl,
     redis: Option<RedisDatabase>,
     key: String,
-    pub(crate) looking: Mutex<Option<PgConnection>>,
+    pub(crate) looking: Looking,
     folder: TempDir,
     // The last to go, after everything that is connected to it.
     _postgres: Option<PostgresDatabase>,
@@ -99,7 +99,7 @@ impl House {
             cache,
             redis,
             key,
-            looking: Mutex::default(),
+            looking: Looking::default(),
             folder,
             _postgres: postgres,
         }
@@ -298,6 +298,7 @@ fn settings(folder: &Path) -> Settings {
         tokens: TokenSettings::default(),
         posix: PosixSettings::default(),
         ldap_bind_password: BindPassword::default(),
+        ldap_url: None,
         mail: MailSettings { route: MailRoute::Folder(folder.join("mail")), from: "ostiary@example.tld".into() },
     }
 }

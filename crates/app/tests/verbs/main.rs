@@ -9,6 +9,8 @@
 
 mod administration;
 mod app_passwords;
+mod attempts;
+mod attributes;
 mod authenticator;
 mod avatars;
 mod doors;
@@ -20,12 +22,16 @@ mod guards;
 mod hand_over;
 mod house;
 mod mail;
+mod managers;
+mod nesting;
 mod oidc_claims;
 mod oidc_clients;
 mod oidc_codes;
 mod oidc_grants;
 mod oidc_party;
 mod oidc_refresh;
+mod person_changes;
+mod posix;
 mod redis;
 mod rights;
 mod seal;

@@ -118,7 +118,7 @@ async fn only_administrators_with_two_factors_register(pair: Pair) {
 
     let refused: [(&str, Ctx); 6] = [
         ("nobody", house.ctx()),
-        ("an LDAP identity", house.app.ctx(Actor::Bound(full.user))),
+        ("an LDAP identity", house.app.ctx(Actor::Bound { user: full.user, generation: full.generation })),
         ("one factor", house.acting(&half)),
         ("a regular person", house.acting(&regular.session)),
         ("a password manager", house.acting(&manager.session)),
