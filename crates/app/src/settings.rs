@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ostiary_model::{Network, Span};
 use url::Url;
 
+use crate::changes::{LAST_POSIX_NUMBER, is_absolute_path};
 use crate::directory::PosixDefaults;
 use crate::hasher::HashParameters;
 use crate::mail::MailSettings;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub posix: PosixSettings,
     /// Whose own password is taken over LDAP.
     pub ldap_bind_password: BindPassword,
+    /// Where programs find LDAP, as people are told: `ldaps://ldap.example.org`.
+    pub ldap_url: Option<String>,
 }
 
 /// Whose own password is taken over LDAP. App passwords always are.
@@ -54,6 +57,28 @@ pub struct PosixSettings {
     pub last: i64,
     /// Shell and home folder of those who have nothing of their own.
     pub defaults: PosixDefaults,
+}
+
+impl PosixSettings {
+    /// What cannot be used: the name of the setting, and what is allowed.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if !(1..=LAST_POSIX_NUMBER).contains(&self.first) {
+            problems.push(("first", format!("1 to {LAST_POSIX_NUMBER}")));
+        }
+        if !(self.first..=LAST_POSIX_NUMBER).contains(&self.last) {
+            problems.push(("last", format!("what first is, or more, up to {LAST_POSIX_NUMBER}")));
+        }
+        if !is_absolute_path(&self.defaults.shell) {
+            problems.push(("shell", "a path that begins with / and has no colon".to_owned()));
+        }
+        let home = &self.defaults.home;
+        if !is_absolute_path(home) || !home.contains("{username}") {
+            problems.push(("home", "a path that begins with /, has no colon, and has {username} in it".to_owned()));
+        }
+        problems
+    }
 }
 
 impl Default for PosixSettings {

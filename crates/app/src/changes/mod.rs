@@ -25,8 +25,9 @@ pub use schema::{AttributeFlags, NewAttribute, NewObjectClass};
 pub(crate) use add::profile_of;
 pub(crate) use group::group_named;
 pub(crate) use guards::{Guard, administrator_lasts, not_oneself};
-pub(crate) use posix::PosixWarning;
+pub(crate) use posix::{LAST_POSIX_NUMBER, PosixWarning};
 pub(crate) use rights::role_in;
+pub(crate) use values::is_absolute_path;
 
 /// What is to be different about a person. What is `None`, or empty, stays as it is.
 ///

@@ -10,7 +10,7 @@ use super::{AdminError, PersonChange};
 use crate::{App, Trouble};
 
 /// The largest number that stands for somebody: the next one means "nobody" to system calls.
-const LAST_NUMBER: i64 = 4_294_967_294;
+pub(crate) const LAST_POSIX_NUMBER: i64 = 4_294_967_294;
 
 /// Whether it was said already that no number is left.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl App {
 
 /// Checks a number that somebody chose. Zero is root's.
 pub(super) fn number_checked(attribute: &str, number: i64) -> Result<i64, AdminError> {
-    if (1..=LAST_NUMBER).contains(&number) {
+    if (1..=LAST_POSIX_NUMBER).contains(&number) {
         return Ok(number);
     }
     Err(AdminError::Form { attribute: attribute.to_owned(), why: "the number is not between 1 and 4294967294" })

@@ -71,6 +71,16 @@ pub(crate) const SECTIONS: &[Section] = &[
         },
     },
     Section {
+        name: "posix",
+        doc: "What people and groups are on systems that people log in to (SSSD, nslcd).",
+        keys: keys! {
+            "first" posix.first: "The first uidNumber and gidNumber that is given. Numbers count up and are never given twice.";
+            "last" posix.last: "The last one. When all are given, new accounts and groups have none, and the log says so;\nthey get one at a start after this was raised.";
+            "shell" posix.defaults.shell: "The loginShell of people who have none of their own.";
+            "home" posix.defaults.home: "The homeDirectory of people who have none of their own; {username} stands for the user name.";
+        },
+    },
+    Section {
         name: "database",
         doc: "Where everything is remembered.",
         keys: keys! {

@@ -20,7 +20,9 @@ mod site;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use ostiary_app::{HashParameters, LockoutSettings, MailRoute, PasswordPolicy, SessionSettings, TokenSettings};
+use ostiary_app::{
+    HashParameters, LockoutSettings, MailRoute, PasswordPolicy, PosixSettings, SessionSettings, TokenSettings,
+};
 use ostiary_edge::HttpLimits;
 use ostiary_model::{Network, Span};
 use ostiary_store::{CacheUrl, DatabaseUrl};
@@ -43,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) shutdown_grace: Span,
     pub(crate) site: SiteConfig,
     pub(crate) base_dn: String,
+    pub(crate) posix: PosixSettings,
     pub(crate) database: Option<DatabaseUrl>,
     pub(crate) cache: CacheUrl,
     pub(crate) http: HttpConfig,
@@ -100,6 +103,7 @@ impl Default for Config {
                 directory_url: None,
             },
             base_dn: String::new(),
+            posix: PosixSettings::default(),
             database: None,
             cache: CacheUrl::Memory,
             http: HttpConfig {

@@ -78,6 +78,16 @@ impl Setting for u32 {
     }
 }
 
+impl Setting for i64 {
+    fn read(raw: &Raw) -> Result<Self, Allowed> {
+        u32::read(raw).map(Self::from)
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl Setting for usize {
     fn read(raw: &Raw) -> Result<Self, Allowed> {
         u32::read(raw).map(|number| Self::try_from(number).unwrap_or(Self::MAX))

@@ -1,7 +1,7 @@
 //! What follows from several keys together: addresses from the domain and the port, the base DN,
 //! and the settings of the verbs. And what can only be judged together.
 
-use ostiary_app::{HashParameters, MailRoute, MailSettings, PosixSettings, Settings, Site};
+use ostiary_app::{HashParameters, MailRoute, MailSettings, Settings, Site};
 use ostiary_model::{Dn, Email};
 use ostiary_store::DatabaseUrl;
 use url::Url;
@@ -72,6 +72,9 @@ impl Config {
                 "hash_memory",
                 format!("is {memory_kib}; allowed are 8 KiB or more for each of the {parallelism} lanes"),
             );
+        }
+        for (key, allowed) in self.posix.problems() {
+            told("posix", key, format!("cannot be used; allowed is {allowed}"));
         }
         for (key, what) in self.ldap.problems() {
             told("ldap", key, what);
@@ -154,7 +157,8 @@ impl Config {
             password_policy: self.password_policy,
             tokens: self.tokens,
             ldap_bind_password: self.ldap.bind_password,
-            posix: PosixSettings::default(),
+            ldap_url: self.site(port)?.accounts_url.host_str().and_then(|host| self.ldap.url(host)),
+            posix: self.posix.clone(),
             mail: MailSettings {
                 route: self.mail.route.clone().unwrap_or_else(|| MailRoute::Folder(self.data_dir.join("mail"))),
                 from: self.mail_from(),
@@ -221,11 +225,14 @@ mod tests {
         weak.password_policy.min_length = 4;
         weak.hash.parallelism = 4000;
         weak.mail.from = "nobody".to_owned();
+        weak.posix.last = weak.posix.first - 1;
+        weak.posix.defaults.home = "/home".to_owned();
         let told = problems(&weak);
         assert!(
             told.contains("min_length is 4") && told.contains("hash_parallelism is 4000") && told.contains("from is"),
             "{told}"
         );
+        assert!(told.contains("[posix] last cannot be used") && told.contains("has {username} in it"), "{told}");
     }
 
     #[test]
