@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ostiary_model::{AppPasswordId, Ctx, Folded, Generation, Role, Secret, Span, User, UserId};
 
+use crate::settings::BindPassword;
 use crate::sign_in::{SignInError, Tried, askable};
 use crate::{App, Trouble};
 
@@ -161,9 +162,9 @@ impl App {
         Ok((user, left, BoundWith::Password))
     }
 
-    /// Whether an account's own password may be used over LDAP.
-    fn may_bind_with_password(&self, user: &User) -> bool {
-        use crate::settings::BindPassword;
+    /// Whether LDAP takes an account's own password; where not, app passwords alone.
+    #[must_use]
+    pub fn may_bind_with_password(&self, user: &User) -> bool {
         user.is_service || !user.has_totp || self.settings().ldap_bind_password == BindPassword::Any
     }
 

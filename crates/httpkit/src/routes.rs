@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use ostiary_app::Site;
-use ostiary_model::{GrantId, Group, User};
+use ostiary_model::{AppPasswordId, GrantId, Group, User};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
@@ -44,6 +44,10 @@ pub const ACCOUNT_PASSWORD: &str = "/account#password";
 pub const ACCOUNT_PICTURE: &str = "/account/picture";
 /// Accounts: the form that takes it away.
 pub const ACCOUNT_PICTURE_REMOVE: &str = "/account/picture/remove";
+/// Accounts: one's own app passwords.
+pub const APP_PASSWORDS: &str = "/account/app-passwords";
+/// Accounts: the question whether one of them is to end.
+pub const APP_PASSWORD_REVOKE: &str = "/account/app-passwords/{id}/revoke";
 /// Accounts: the first administrator.
 pub const SET_UP: &str = "/set-up/{token}";
 /// Accounts: where password managers look for the page that changes a password.
@@ -81,6 +85,12 @@ pub fn segment(text: &str) -> String {
 pub fn person(user: &User) -> String {
     let name = user.profile.username.as_str();
     format!("{PEOPLE}/{}", if is_address(name) { segment(name) } else { user.id.to_string() })
+}
+
+/// The question whether one's own app password `id` is to end.
+#[must_use]
+pub fn app_password_revoke(id: AppPasswordId) -> String {
+    format!("{APP_PASSWORDS}/{id}/revoke")
 }
 
 /// The page of a group: by name, or by id where the name would be taken for another address.

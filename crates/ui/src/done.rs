@@ -23,6 +23,7 @@ pub(crate) enum Done {
     PictureRemoved,
     OwnPictureSaved,
     OwnPictureRemoved,
+    AppPasswordRevoked,
     Disabled,
     Enabled,
     FactorsReset,
@@ -37,7 +38,7 @@ pub(crate) enum Done {
     ManyDisabled,
 }
 
-const CODES: [(Done, &str); 19] = [
+const CODES: [(Done, &str); 20] = [
     (Done::PersonAdded, "person-added"),
     (Done::PersonSaved, "person-saved"),
     (Done::PasswordSet, "password-set"),
@@ -45,6 +46,7 @@ const CODES: [(Done, &str); 19] = [
     (Done::PictureRemoved, "picture-removed"),
     (Done::OwnPictureSaved, "own-picture-saved"),
     (Done::OwnPictureRemoved, "own-picture-removed"),
+    (Done::AppPasswordRevoked, "app-password-revoked"),
     (Done::Disabled, "disabled"),
     (Done::Enabled, "enabled"),
     (Done::FactorsReset, "factors-reset"),
@@ -140,6 +142,7 @@ impl Note {
             Done::PictureRemoved => format!("The picture of {who} was removed"),
             Done::OwnPictureSaved => "Your picture was saved".to_owned(),
             Done::OwnPictureRemoved => "Your picture was removed".to_owned(),
+            Done::AppPasswordRevoked => format!("The app password {who} was revoked"),
             Done::Disabled => format!("{who} is disabled and signed out everywhere"),
             Done::Enabled => format!("{who} can sign in again"),
             Done::FactorsReset => format!("Two-step sign-in of {who} was reset"),

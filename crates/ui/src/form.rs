@@ -67,7 +67,7 @@ pub(crate) fn notice(about: About, words: &str) -> Notice {
 }
 
 /// Error texts end without a full stop; sentences on pages have one.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     if text.ends_with(['.', '?', '!']) { text.to_owned() } else { format!("{text}.") }
 }
 

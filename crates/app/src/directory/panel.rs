@@ -126,6 +126,15 @@ impl Directory {
         Ok(page.cut(&found, |person| Arc::clone(&person.user)))
     }
 
+    /// The programs' accounts that are open, by name.
+    pub fn service_accounts(&self, now: Timestamp) -> Vec<Arc<User>> {
+        let state = self.read();
+        let mut found: Vec<&Person> =
+            state.persons().filter(|person| person.user.is_service && person.user.is_open(now)).collect();
+        found.sort_by(|left, right| left.name.cmp(&right.name));
+        found.into_iter().map(|person| Arc::clone(&person.user)).collect()
+    }
+
     /// The groups whose name `search` finds, or an LDAP filter does; by name.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and the parts that all commands share.
 
+mod app_passwords;
 pub(crate) mod client;
 pub(crate) mod group;
 pub(crate) mod keys;

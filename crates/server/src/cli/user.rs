@@ -10,6 +10,7 @@ use ostiary_app::{App, NewPerson};
 use ostiary_model::{Folded, User};
 use serde_json::{Value, json};
 
+use super::app_passwords::{self, AppPasswordsCommand};
 use super::{PasswordInput, Table, day, moment, print, print_json, rfc3339};
 
 const ADD: &str = "\
@@ -84,6 +85,9 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Passwords that a person made for single programs
+    #[command(subcommand)]
+    AppPasswords(AppPasswordsCommand),
     /// Take away the authenticator app, so that the next sign-in sets one up anew
     ResetFactors {
         /// Sign-in name
@@ -100,7 +104,7 @@ pub(crate) async fn run(app: &Arc<App>, command: UserCommand) -> Result<()> {
     match command {
         UserCommand::Add { name, email, display_name, given_name, family_name, groups, password } => {
             let password = password.read()?;
-            let new = NewPerson { username: name, email, display_name, given_name, family_name, groups };
+            let new = NewPerson { username: name, email, display_name, given_name, family_name, groups, ..NewPerson::default() };
             let user = app.person_add(&ctx, &new, password.as_ref()).await?;
             let rest = if password.is_some() { "" } else { " They cannot sign in before a password is set" };
             print(&format!("Added {}.{rest}\n", user.profile.username));
@@ -132,6 +136,7 @@ pub(crate) async fn run(app: &Arc<App>, command: UserCommand) -> Result<()> {
             app.person_delete(&ctx, user.id).await?;
             print(&format!("Deleted {}.\n", user.profile.username));
         }
+        UserCommand::AppPasswords(command) => app_passwords::run(app, command).await?,
         UserCommand::ResetFactors { name } => {
             let user = find(app, &name)?;
             app.person_reset_factors(&ctx, user.id).await?;
@@ -165,7 +170,16 @@ fn is_sure(user: &User) -> Result<bool> {
 }
 
 fn list(app: &App, json: bool) -> Result<()> {
-    let people = app.directory().find_people(app.ctx(Actor::CommandLine).now, "", PeopleState::Any, PeopleSort::default(), Page::ALL)?.rows;
+    let people = app
+        .directory()
+        .find_people(
+            app.ctx(ostiary_model::Actor::CommandLine).now,
+            "",
+            PeopleState::Any,
+            PeopleSort::default(),
+            Page::ALL,
+        )?
+        .rows;
     if json {
         return print_json(&Value::Array(people.iter().map(|user| as_json(app, user)).collect()));
     }

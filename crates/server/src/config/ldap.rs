@@ -1,6 +1,6 @@
 //! `[ldap]`: ports, who may come to them, the certificate, and what does not go together.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -65,6 +65,24 @@ impl LdapConfig {
         Some(CertificateFiles { certificate, key })
     }
 
+    /// Where programs find LDAP, as people are told: over TLS where that is offered, on this machine
+    /// where nobody else gets in, else on `host`. `None` where the port is not known beforehand.
+    pub(super) fn url(&self, host: &str) -> Option<String> {
+        let (scheme, usual, addresses) = match (&self.tls_listen, &self.listen) {
+            (Some(addresses), _) => ("ldaps", 636, addresses),
+            (None, Some(addresses)) => ("ldap", 389, addresses),
+            (None, None) => return None,
+        };
+        let first = addresses.first().filter(|address| address.port() != 0)?;
+        let port = if first.port() == usual { String::new() } else { format!(":{}", first.port()) };
+        let is_here = addresses.iter().all(|address| address.ip().is_loopback());
+        Some(match first.ip() {
+            IpAddr::V4(own) if is_here => format!("{scheme}://{own}{port}"),
+            IpAddr::V6(own) if is_here => format!("{scheme}://[{own}]{port}"),
+            _ => format!("{scheme}://{host}{port}"),
+        })
+    }
+
     /// Keys that do not go with the others, and why.
     pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
@@ -108,5 +126,31 @@ impl Config {
             }
             problems
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_where_ldap_is() {
+        let url = |listen: Option<&str>, tls: Option<&str>| {
+            let addresses = |text: &str| vec![text.parse().unwrap()];
+            let config =
+                LdapConfig { listen: listen.map(addresses), tls_listen: tls.map(addresses), ..LdapConfig::default() };
+            config.url("accounts.example.org")
+        };
+        for (listen, tls, told) in [
+            (Some("127.0.0.1:3890"), None, Some("ldap://127.0.0.1:3890")),
+            (Some("[::1]:389"), None, Some("ldap://[::1]")),
+            (Some("0.0.0.0:3890"), None, Some("ldap://accounts.example.org:3890")),
+            (Some("0.0.0.0:389"), Some("0.0.0.0:636"), Some("ldaps://accounts.example.org")),
+            (None, Some("[::]:6360"), Some("ldaps://accounts.example.org:6360")),
+            (Some("127.0.0.1:0"), None, None),
+            (None, None, None),
+        ] {
+            assert_eq!(url(listen, tls).as_deref(), told, "{listen:?} {tls:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use ostiary_httpkit::routes::{self, Errand};
 use ostiary_httpkit::{Door, Problem};
 use ostiary_model::{Action, may};
 
+use super::app_passwords;
 use crate::face::Face;
 use crate::frame::{self, Frame};
 use crate::onward::{self, Step};
@@ -22,6 +23,8 @@ pub(crate) struct Page {
     pub(crate) email: String,
     pub(crate) password_changed: Option<When>,
     pub(crate) has_totp: bool,
+    /// How many app passwords there are, if any.
+    pub(crate) app_passwords: Option<String>,
     pub(crate) sessions: String,
     pub(crate) signed_in: When,
     /// The panel, for those who may use it.
@@ -36,6 +39,7 @@ pub(crate) async fn show(door: Door) -> Result<Response, Problem> {
     };
 
     let sessions = door.app.person_session_count(&door.ctx, &visitor.user).await?;
+    let app_passwords = app_passwords::count(&door, visitor).await?;
 
     let profile = &visitor.user.profile;
     let name = profile.full_name();
@@ -48,6 +52,7 @@ pub(crate) async fn show(door: Door) -> Result<Response, Problem> {
         email: profile.email.to_string(),
         password_changed: visitor.user.password_changed_at.map(|at| When::new(door.ctx.now, at)),
         has_totp: visitor.user.has_totp,
+        app_passwords: (app_passwords > 0).then(|| words::count(app_passwords, "app password", "app passwords")),
         sessions: words::count(sessions, "device", "devices"),
         signed_in: When::new(door.ctx.now, visitor.session.authenticated_at),
         directory: keeps.then(|| routes::on_directory(&door.app.settings().site, routes::PEOPLE)),

@@ -1,6 +1,7 @@
 //! The pages of the accounts host.
 
 mod account;
+mod app_passwords;
 mod authenticator;
 mod code;
 mod consent;
@@ -37,6 +38,8 @@ pub fn portal(app: Arc<App>) -> Router {
         .route(routes::ACCOUNT, get(account::show))
         .route(routes::ACCOUNT_PICTURE, get(picture::show).post(picture::submit))
         .route(routes::ACCOUNT_PICTURE_REMOVE, post(picture::remove))
+        .route(routes::APP_PASSWORDS, get(app_passwords::show).post(app_passwords::add))
+        .route(routes::APP_PASSWORD_REVOKE, get(app_passwords::ask).post(app_passwords::revoke))
         .route(routes::AVATAR, get(face::serve))
         .route(routes::CHANGE_PASSWORD, get(async || see_other(routes::ACCOUNT_PASSWORD)))
         .route(routes::SIGN_OUT, get(sign_out::show).post(sign_out::submit))

@@ -3,7 +3,11 @@
 use askama::Template;
 
 use super::consent::Sees;
-use super::{account, authenticator, code, consent, picture as own_picture, set_up, sign_in, sign_out};
+use super::{
+    account, app_passwords as own_app_passwords, authenticator, code, consent, picture as own_picture, set_up, sign_in,
+    sign_out,
+};
+use crate::form::Field;
 use crate::samples::{NAMES, face, field, frame, note, notice, party, picture, picture_form, when};
 
 /// Every page, some of them in more than one state.
@@ -20,6 +24,11 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
         ("account-new", account(false).render().unwrap()),
         ("own-picture", own_picture(false).render().unwrap()),
         ("own-picture-error", own_picture(true).render().unwrap()),
+        ("app-passwords", app_passwords(true, false).render().unwrap()),
+        ("app-passwords-none", app_passwords(false, false).render().unwrap()),
+        ("app-passwords-error", app_passwords(true, true).render().unwrap()),
+        ("app-password", app_password().render().unwrap()),
+        ("app-password-revoke", app_password_revoke().render().unwrap()),
         ("sign-out", sign_out::Ask { frame: frame(), name: NAMES[4].into() }.render().unwrap()),
         ("signed-out", sign_out::SignedOut { frame: frame(), again: "/sign-in" }.render().unwrap()),
         ("set-up", set_up(false).render().unwrap()),
@@ -89,6 +98,7 @@ fn account(has_all: bool) -> account::Page {
         email: "ada.okafor@example.tld".into(),
         password_changed: has_all.then(when),
         has_totp: has_all,
+        app_passwords: has_all.then(|| "2 app passwords".into()),
         sessions: "4 devices".into(),
         signed_in: when(),
         directory: has_all.then(|| "http://directory.localhost:8080/people".into()),
@@ -102,6 +112,49 @@ fn own_picture(failed: bool) -> own_picture::Page {
         note: (!failed).then(|| note().said()),
         form: picture_form(failed),
     }
+}
+
+fn app_passwords(has_some: bool, failed: bool) -> own_app_passwords::Page {
+    let row = |name: &str, is_used: bool, is_ended: bool| own_app_passwords::Row {
+        name: name.to_owned(),
+        made: when(),
+        used: is_used.then(|| (when(), Some("2001:db8:85a3:8d3:1319:8a2e:370:7348".to_owned()))),
+        networks: if is_used { vec!["192.0.2.7".to_owned(), "10.0.0.0/8".to_owned()] } else { Vec::new() },
+        service: is_used.then(|| NAMES[4].to_owned()),
+        is_ended,
+        revoke: "/account/app-passwords/01939f3c-7c1e-7b8e-9d59-3f6f0f1f2f3f/revoke".to_owned(),
+    };
+    let option = |value: &str, is_chosen| own_app_passwords::Choice { value: value.to_owned(), is_chosen };
+    own_app_passwords::Page {
+        frame: frame(),
+        notice: failed.then(notice),
+        note: (has_some && !failed).then(|| note().said()),
+        rows: if has_some {
+            vec![row(NAMES[4], true, false), row(NAMES[1], false, false), row(NAMES[2], true, true)]
+        } else {
+            Vec::new()
+        },
+        needs_one: has_some,
+        name: if failed { field() } else { Field::default() },
+        networks: if failed { field() } else { Field::default() },
+        service_error: failed.then(|| NAMES[4].to_owned()),
+        services: if has_some { vec![option(NAMES[4], failed), option("nextcloud", false)] } else { Vec::new() },
+    }
+}
+
+fn app_password() -> own_app_passwords::Made {
+    own_app_passwords::Made {
+        frame: frame(),
+        name: NAMES[4].into(),
+        secret: "ost_ap_mfrggzdfmztwq2lkmfrggzdfmztwq2lk".into(),
+        username: NAMES[1].into(),
+        dn: format!("uid={},ou=people,dc=example,dc=tld", NAMES[4]),
+        server: Some("ldaps://accounts.example.tld".into()),
+    }
+}
+
+fn app_password_revoke() -> own_app_passwords::Ask {
+    own_app_passwords::Ask { frame: frame(), name: NAMES[4].into(), is_ended: false }
 }
 
 fn set_up(failed: bool) -> set_up::Page {
