@@ -302,10 +302,12 @@ impl Filter {
 }
 
 impl Assertion {
-    /// Reads `value` by the rule of `attribute`. `None` when it is no value of that kind.
+    /// Reads `value` by the rule of `attribute`. `None` when it is no value of that kind; a text has
+    /// one character at least (RFC 4517 section 3.3.6).
     #[must_use]
     pub fn read(attribute: Attribute, value: &str) -> Option<Self> {
         Some(match attribute.rule() {
+            Rule::Text | Rule::Exact | Rule::ObjectClass if value.trim().is_empty() => return None,
             Rule::Text => Self::Text(Folded::new(value)),
             Rule::Exact => Self::Text(Folded::exact(value)),
             Rule::ObjectClass => Self::Text(class_named(value)),
