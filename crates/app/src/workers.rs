@@ -14,6 +14,10 @@ use std::time::Duration;
 /// How long memory is kept without work.
 const KEPT: Duration = Duration::from_millis(300);
 
+/// How much these threads give way to those that answer (nice(2)): when all cores are busy, a
+/// search is answered before a hash goes on.
+const NICE: i32 = 5;
+
 /// A piece of work on a thread's memory.
 pub(crate) type Job<M> = Box<dyn FnOnce(&mut M) + Send>;
 
@@ -103,6 +107,9 @@ impl<M> Queue<M> {
 }
 
 fn work<M: Default>(queue: &Queue<M>) {
+    // On Linux this is about the thread that asks. Where it is not allowed the work is done all the
+    // same, and only those who search notice.
+    let _ = rustix::process::nice(NICE);
     let mut memory = None;
     loop {
         match queue.next(memory.is_some()) {
