@@ -12,15 +12,12 @@ mod shrink;
 #[cfg(test)]
 mod tests;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::thread;
-
 use jpeg_encoder::{ColorType, Encoder};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::OpenError;
+use crate::workers::Workers;
 use decode::Kind;
 
 /// Bytes of a picture that is looked at.
@@ -80,33 +77,15 @@ pub(crate) enum Shape {
     Whole,
 }
 
-struct Job {
-    bytes: Vec<u8>,
-    shape: Shape,
-    answer: oneshot::Sender<Result<Vec<u8>, PictureError>>,
-}
-
 /// The thread that looks at pictures.
 pub(crate) struct Darkroom {
-    queue: SyncSender<Job>,
+    workers: Workers<()>,
 }
 
 impl Darkroom {
     pub(crate) fn start() -> Result<Self, OpenError> {
-        let (queue, jobs) = sync_channel::<Job>(QUEUE);
-        thread::Builder::new()
-            .name("pictures".to_owned())
-            .spawn(move || {
-                // Ends with the application, which holds the other end.
-                for Job { bytes, shape, answer } in jobs {
-                    if !answer.is_closed() {
-                        // The caller may have gone meanwhile; then nobody wants the answer.
-                        drop(answer.send(calmly(&bytes, shape)));
-                    }
-                }
-            })
-            .map_err(|error| OpenError::Darkroom(error.to_string()))?;
-        Ok(Self { queue })
+        let workers = Workers::start("pictures", 1, QUEUE).map_err(|error| OpenError::Darkroom(error.to_string()))?;
+        Ok(Self { workers })
     }
 
     /// `bytes` as a JPEG file of ours.
@@ -116,12 +95,18 @@ impl Darkroom {
     pub(crate) async fn develop(&self, bytes: &[u8], shape: Shape) -> Result<Vec<u8>, PictureError> {
         check(bytes, shape)?;
         let (answer, wait) = oneshot::channel();
-        let job = Job { bytes: bytes.to_vec(), shape, answer };
-        self.queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => PictureError::Busy,
-            TrySendError::Disconnected(_) => PictureError::Broken,
-        })?;
-        wait.await.map_err(|_| PictureError::Broken)?
+        let bytes = bytes.to_vec();
+        let job = move |(): &mut ()| {
+            if !answer.is_closed() {
+                // The caller may have gone meanwhile; then nobody wants the answer.
+                drop(answer.send(develop(&bytes, shape)));
+            }
+        };
+        self.workers.submit(Box::new(job)).map_err(|_| PictureError::Busy)?;
+        wait.await.unwrap_or_else(|_| {
+            tracing::error!("a decoder of pictures panicked");
+            Err(PictureError::Broken)
+        })
     }
 }
 
@@ -135,15 +120,6 @@ fn check(bytes: &[u8], shape: Shape) -> Result<Kind, PictureError> {
         (_, Shape::Avatar) => Err(PictureError::Kind),
         (_, Shape::Whole) => Err(PictureError::NotJpeg),
     }
-}
-
-/// [`develop`], where a decoder that panics has found a broken picture.
-fn calmly(bytes: &[u8], shape: Shape) -> Result<Vec<u8>, PictureError> {
-    // What the panic leaves behind is dropped with it: nothing is shared with the decoder.
-    catch_unwind(AssertUnwindSafe(|| develop(bytes, shape))).unwrap_or_else(|_| {
-        tracing::warn!("a decoder of pictures panicked");
-        Err(PictureError::Broken)
-    })
 }
 
 fn develop(bytes: &[u8], shape: Shape) -> Result<Vec<u8>, PictureError> {

@@ -6,7 +6,7 @@ use image_webp::WebPEncoder;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use super::decode::{Kind, decode};
-use super::{MAX_PICTURE_BYTES, PictureError, Shape, calmly};
+use super::{MAX_PICTURE_BYTES, PictureError, Shape, develop};
 
 // 24 by 16 pixels, red above and blue below, as other programs write them.
 const PROGRESSIVE: &str = "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAoHBwgHBgoICAgLCgoLDhgQDg0NDh0VFhEYIx8lJCIfIiEmKzcvJik0KSEiMEExNDk7Pj4+JS5ESUM8SDc9Pjv/2wBDAQoLCw4NDhwQEBw7KCIoOzs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozs7Ozv/wgARCAAQABgDASIAAhEBAxEB/8QAFgABAQEAAAAAAAAAAAAAAAAAAAQF/8QAFQEBAQAAAAAAAAAAAAAAAAAAAAX/2gAMAwEAAhADEAAAAcZKo1ako//EABUQAQEAAAAAAAAAAAAAAAAAAAAS/9oACAEBAAEFAqUpSlP/xAAVEQEBAAAAAAAAAAAAAAAAAAAAFf/aAAgBAwEBPwGgoP/EABYRAAMAAAAAAAAAAAAAAAAAAAAVYf/aAAgBAgEBPwFZBZD/xAAUEAEAAAAAAAAAAAAAAAAAAAAg/9oACAEBAAY/Al//xAAUEAEAAAAAAAAAAAAAAAAAAAAg/9oACAEBAAE/IUB//9oADAMBAAIAAwAAABAEH//EABURAQEAAAAAAAAAAAAAAAAAAABx/9oACAEDAQE/ELW//8QAFBEBAAAAAAAAAAAAAAAAAAAAEP/aAAgBAgEBPxAD/8QAFRABAQAAAAAAAAAAAAAAAAAAAHH/2gAIAQEAAT8QpSlKU//Z";
@@ -20,8 +20,8 @@ const PLACE: &[u8] = b"51.5007 N, 0.1246 W <script>alert(1)</script>";
 
 /// An EXIF block that says how the camera was held, as cameras of either byte order write it.
 pub(super) fn exif(number: u8, is_little: bool) -> Vec<u8> {
-    let (head, short): (&[u8], fn(u16) -> [u8; 2]) =
-        if is_little { (b"II*\0\x08\0\0\0", u16::to_le_bytes) } else { (b"MM\0*\0\0\0\x08", u16::to_be_bytes) };
+    let head: &[u8] = if is_little { b"II*\0\x08\0\0\0" } else { b"MM\0*\0\0\0\x08" };
+    let short = |number: u16| if is_little { number.to_le_bytes() } else { number.to_be_bytes() };
     let long = |number: u16| if is_little { [short(number), [0, 0]] } else { [[0, 0], short(number)] }.concat();
     let entry = |tag: u16, value: u16| [&short(tag)[..], &short(3), &long(1), &short(value), &[0, 0]].concat();
     let entries = [entry(0x010e, 7), entry(0x0112, number.into())].concat();
@@ -119,7 +119,7 @@ fn holds(file: &[u8], part: &[u8]) -> bool {
 #[test]
 fn pictures_of_every_kind_become_a_square_of_our_own() {
     for (name, file) in every_kind() {
-        let made = calmly(&file, Shape::Avatar).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let made = develop(&file, Shape::Avatar).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(made.starts_with(&[0xff, 0xd8, 0xff, 0xe0]) && made.ends_with(&[0xff, 0xd9]), "{name}");
         let (sides, above, below) = look(&made);
         assert_eq!(sides, (16, 16), "{name}");
@@ -132,7 +132,7 @@ fn nothing_of_what_was_sent_is_left() {
     let page = b"<html><script>alert(1)</script>";
     for (name, mut file) in every_kind() {
         file.extend_from_slice(page);
-        let made = calmly(&file, Shape::Avatar).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let made = develop(&file, Shape::Avatar).unwrap_or_else(|error| panic!("{name}: {error}"));
         for part in [PLACE, page, b"Exif", b"Adobe"] {
             assert!(!holds(&made, part), "{name}");
         }
@@ -150,12 +150,12 @@ fn nothing_of_what_was_sent_is_left() {
 
 #[test]
 fn large_pictures_shrink_and_small_ones_stay() {
-    let (sides, above, below) = look(&calmly(&jpeg(600, 540, false, None), Shape::Avatar).unwrap());
+    let (sides, above, below) = look(&develop(&jpeg(600, 540, false, None), Shape::Avatar).unwrap());
     assert_eq!(sides, (512, 512));
     assert!(is_reddish(above) && is_bluish(below));
-    assert_eq!(look(&calmly(&jpeg(1, 3, false, None), Shape::Avatar).unwrap()).0, (1, 1));
-    assert_eq!(look(&calmly(&jpeg(1280, 40, false, None), Shape::Whole).unwrap()).0, (1024, 32));
-    assert_eq!(look(&calmly(&jpeg(40, 20, false, None), Shape::Whole).unwrap()).0, (40, 20));
+    assert_eq!(look(&develop(&jpeg(1, 3, false, None), Shape::Avatar).unwrap()).0, (1, 1));
+    assert_eq!(look(&develop(&jpeg(1280, 40, false, None), Shape::Whole).unwrap()).0, (1024, 32));
+    assert_eq!(look(&develop(&jpeg(40, 20, false, None), Shape::Whole).unwrap()).0, (40, 20));
 }
 
 #[test]
@@ -163,10 +163,10 @@ fn pictures_stand_upright() {
     // Red on the left; turned to the right by a quarter, red is above.
     for is_little in [true, false] {
         let file = jpeg(64, 32, true, Some(&exif(6, is_little)));
-        let (sides, above, below) = look(&calmly(&file, Shape::Whole).unwrap());
+        let (sides, above, below) = look(&develop(&file, Shape::Whole).unwrap());
         assert_eq!(sides, (32, 64));
         assert!(is_reddish(above) && is_bluish(below), "{above:?} {below:?}");
-        let (_, above, below) = look(&calmly(&jpeg(64, 32, true, Some(&exif(8, is_little))), Shape::Avatar).unwrap());
+        let (_, above, below) = look(&develop(&jpeg(64, 32, true, Some(&exif(8, is_little))), Shape::Avatar).unwrap());
         assert!(is_bluish(above) && is_reddish(below), "{above:?} {below:?}");
     }
 }
@@ -182,14 +182,14 @@ fn what_is_no_picture_is_told_by_its_content() {
         b"RIFF\x24\0\0\0WAVEfmt ",
         b"%PDF-1.7",
     ] {
-        assert_eq!(calmly(file, Shape::Avatar), Err(PictureError::Kind), "{file:?}");
-        assert_eq!(calmly(file, Shape::Whole), Err(PictureError::NotJpeg), "{file:?}");
+        assert_eq!(develop(file, Shape::Avatar), Err(PictureError::Kind), "{file:?}");
+        assert_eq!(develop(file, Shape::Whole), Err(PictureError::NotJpeg), "{file:?}");
     }
     for head in [&b"\xff\xd8\xff\xe0"[..], b"\x89PNG\r\n\x1a\n", b"RIFF\x04\0\0\0WEBP"] {
-        assert_eq!(calmly(head, Shape::Avatar), Err(PictureError::Broken), "{head:?}");
+        assert_eq!(develop(head, Shape::Avatar), Err(PictureError::Broken), "{head:?}");
     }
-    assert_eq!(calmly(&webp(8, 8), Shape::Whole), Err(PictureError::NotJpeg));
-    assert_eq!(calmly(&vec![0; MAX_PICTURE_BYTES + 1], Shape::Avatar), Err(PictureError::TooManyBytes));
+    assert_eq!(develop(&webp(8, 8), Shape::Whole), Err(PictureError::NotJpeg));
+    assert_eq!(develop(&vec![0; MAX_PICTURE_BYTES + 1], Shape::Avatar), Err(PictureError::TooManyBytes));
 }
 
 #[test]
@@ -202,21 +202,21 @@ fn sides_are_looked_at_before_memory_is_taken() {
         // The check sum of the head, which otherwise nobody would get past.
         let sum = crc(&bomb[12..29]).to_be_bytes();
         bomb[29..33].copy_from_slice(&sum);
-        assert_eq!(calmly(&bomb, Shape::Avatar), too_many, "{width} {height}");
+        assert_eq!(develop(&bomb, Shape::Avatar), too_many, "{width} {height}");
     }
     let mut bomb = jpeg(24, 16, false, None);
     let frame = bomb.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     for (width, height) in [(65535_u16, 65535_u16), (8193, 8), (6000, 6000)] {
         bomb[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
         bomb[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
-        assert_eq!(calmly(&bomb, Shape::Avatar), too_many, "{width} {height}");
+        assert_eq!(develop(&bomb, Shape::Avatar), too_many, "{width} {height}");
     }
     // The simple lossy form, and the same within an extended one that lies about its size.
     for (text, at) in [(LOSSY, 26), (LOSSY_ALPHA, 62)] {
         let mut bomb = fixture(text);
         assert_eq!(bomb[at..at + 4], [24, 0, 16, 0]);
         bomb[at..at + 4].copy_from_slice(&[0xff, 0x3f, 0xff, 0x3f]);
-        assert_eq!(calmly(&bomb, Shape::Avatar), too_many);
+        assert_eq!(develop(&bomb, Shape::Avatar), too_many);
     }
 }
 
@@ -232,7 +232,7 @@ fn films_are_refused() {
     ]
     .concat();
     let film = [&b"RIFF"[..], &size(body.len()), &body].concat();
-    assert_eq!(calmly(&film, Shape::Avatar), Err(PictureError::Moving));
+    assert_eq!(develop(&film, Shape::Avatar), Err(PictureError::Moving));
 }
 
 /// CRC-32 as PNG has it (annex D of the specification).
@@ -271,7 +271,7 @@ fn no_picture_brings_anything_down() {
                     }
                 }
             }
-            match calmly(&file, Shape::Avatar) {
+            match develop(&file, Shape::Avatar) {
                 Ok(made) => {
                     taken += 1;
                     let ((width, height), ..) = look(&made);
