@@ -68,6 +68,17 @@ pub const GROUP_NEW: &str = "/groups/new";
 /// Panel: a group. More about it hangs below.
 pub const GROUP: &str = "/groups/{name}";
 
+/// Panel: the attributes that people and groups have.
+pub const ATTRIBUTES: &str = "/attributes";
+/// Panel: a new attribute.
+pub const ATTRIBUTE_NEW: &str = "/attributes/new";
+/// Panel: an attribute, by number. More about it hangs below.
+pub const ATTRIBUTE: &str = "/attributes/{number}";
+/// Panel: a new object class.
+pub const OBJECT_CLASS_NEW: &str = "/attributes/object-classes/new";
+/// Panel: an object class that was added. More about it hangs below.
+pub const OBJECT_CLASS: &str = "/attributes/object-classes/{name}";
+
 /// What stays as it is in one segment of a path (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

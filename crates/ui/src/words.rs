@@ -24,8 +24,10 @@ const MONTHS: [&str; 12] = [
 /// A point in time as pages show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct When {
-    /// From now, in the middle of a sentence: "12 minutes ago".
+    /// From now, in the middle of a sentence: "12 minutes ago", "in 3 days".
     pub(crate) relative: String,
+    /// The day alone: "22 November 2026".
+    pub(crate) day: String,
     /// For the hovering pointer: "22 November 2026, 07:15 UTC".
     pub(crate) exact: String,
     /// For machines (RFC 3339).
@@ -41,6 +43,7 @@ impl When {
         let name = usize::try_from(month - 1).ok().and_then(|index| MONTHS.get(index)).unwrap_or(&"");
         Self {
             relative: relative(now, then),
+            day: format!("{day} {name} {year}"),
             exact: format!("{day} {name} {year}, {hour:02}:{minute:02} UTC"),
             machine: format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"),
         }
@@ -59,8 +62,11 @@ pub(crate) fn first(text: &str) -> String {
 }
 
 fn relative(now: Timestamp, then: Timestamp) -> String {
-    let seconds = now.since(then).as_secs();
+    let seconds = now.as_secs() - then.as_secs();
     let midnights = now.as_secs().div_euclid(DAY) - then.as_secs().div_euclid(DAY);
+    if seconds <= -MINUTE {
+        return ahead(-seconds, -midnights);
+    }
     if seconds < MINUTE {
         "just now".to_owned()
     } else if seconds < HOUR {
@@ -75,6 +81,22 @@ fn relative(now: Timestamp, then: Timestamp) -> String {
         ago(midnights * 12 / 365, "month")
     } else {
         ago(midnights / 365, "year")
+    }
+}
+
+fn ahead(seconds: i64, midnights: i64) -> String {
+    if seconds < HOUR {
+        format!("in {}", counted(seconds / MINUTE, "minute"))
+    } else if seconds < 12 * HOUR || midnights == 0 {
+        format!("in {}", counted(seconds / HOUR, "hour"))
+    } else if midnights == 1 {
+        "tomorrow".to_owned()
+    } else if midnights < 31 {
+        format!("in {}", counted(midnights, "day"))
+    } else if midnights < 365 {
+        format!("in {}", counted(midnights * 12 / 365, "month"))
+    } else {
+        format!("in {}", counted(midnights / 365, "year"))
     }
 }
 
@@ -177,6 +199,12 @@ mod tests {
         let ago = |seconds: i64| relative(NOW, Timestamp::from_secs(NOW.as_secs() - seconds));
         for (seconds, words) in [
             (-30, "just now"),
+            (-12 * MINUTE, "in 12 minutes"),
+            (-HOUR, "in 1 hour"),
+            (-24 * HOUR, "tomorrow"),
+            (-4 * DAY, "in 4 days"),
+            (-95 * DAY, "in 3 months"),
+            (-800 * DAY, "in 2 years"),
             (0, "just now"),
             (59, "just now"),
             (60, "1 minute ago"),

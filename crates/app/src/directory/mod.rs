@@ -149,6 +149,18 @@ impl Directory {
         self.read().unit(group).map(|unit| texts(&unit.values, number)).unwrap_or_default()
     }
 
+    /// How many pictures an account has as values of a schema attribute.
+    #[must_use]
+    pub fn pictures_of_user(&self, user: UserId, number: u32) -> usize {
+        self.read().person(user).map_or(0, |person| pictures(&person.values, number))
+    }
+
+    /// The same of a group.
+    #[must_use]
+    pub fn pictures_of_group(&self, group: GroupId, number: u32) -> usize {
+        self.read().unit(group).map_or(0, |unit| pictures(&unit.values, number))
+    }
+
     /// The attributes that are defined beside the built-in ones.
     #[must_use]
     pub fn schema(&self) -> Arc<Schema> {
@@ -282,6 +294,10 @@ fn texts(values: &Values, number: u32) -> Vec<String> {
     let mut texts = Vec::new();
     values.of(number).iter().for_each(|value| value.write(&mut |text| texts.push(text.to_owned())));
     texts
+}
+
+fn pictures(values: &Values, number: u32) -> usize {
+    values.of(number).iter().filter(|value| matches!(value, values::Held::Picture)).count()
 }
 
 fn by_name<'a>(units: impl Iterator<Item = &'a Unit>) -> Vec<Arc<Group>> {

@@ -63,7 +63,7 @@ pub(crate) async fn submit_edit(
     match keeper.app().group_rename(&keeper.door.ctx, group.id, &form.name).await {
         Ok(()) => {
             let group = keeper.group(&group.id.to_string())?;
-            Ok(keeper.done(&routes::group(&group), &Note::new(Done::GroupRenamed, group.name.as_str())))
+            Ok(keeper.done(&routes::group(&group), &Note::new(Done::GroupSaved, group.name.as_str())))
         }
         Err(error) => refused(&keeper, edit_page(&keeper, &group, Field::new(form.name)), error),
     }

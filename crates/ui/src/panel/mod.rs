@@ -1,22 +1,28 @@
 //! The pages of the directory host, for administrators.
 
 mod add_to_group;
+mod app_password;
 mod ask;
+mod badges;
 mod group;
 mod group_form;
 mod groups;
 mod hand_over;
 mod keeper;
 mod members;
+mod moment;
 mod paging;
 mod password;
 mod people;
 mod person;
 mod person_acts;
+mod person_fields;
 mod person_form;
 mod picked;
 mod picture;
 mod sign_out;
+mod typed;
+mod values;
 
 #[cfg(test)]
 pub(crate) mod samples;
@@ -64,6 +70,7 @@ fn people_routes() -> Router<Arc<App>> {
         .route(&below("reset-factors"), get(person_acts::ask_reset_factors).post(person_acts::reset_factors))
         .route(&below("sign-out"), get(person_acts::ask_sign_out).post(person_acts::sign_out))
         .route(&below("delete"), get(person_acts::ask_delete).post(person_acts::delete))
+        .route(&below(app_password::REVOKE), get(app_password::ask).post(app_password::revoke))
 }
 
 fn group_routes() -> Router<Arc<App>> {

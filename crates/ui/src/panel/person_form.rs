@@ -1,15 +1,19 @@
-//! A new person, and the profile of one who is there.
+//! A new person, and what is to be different about one who is there.
+
+use std::sync::Arc;
 
 use askama::Template;
 use axum::response::Response;
-use ostiary_app::{AdminError, NewPerson, PersonEdit};
+use ostiary_app::{AdminError, NewPerson, PersonChange};
 use ostiary_httpkit::{CsrfForm, Path, Problem, routes};
 use ostiary_model::{Secret, User};
-use serde::Deserialize;
 
 use super::keeper::{Keeper, Rail, Section};
+use super::person_fields::{Fields, read};
+use super::typed::Typed;
+use super::values;
 use crate::done::{Done, Note};
-use crate::form::{self, About, Field};
+use crate::form;
 use crate::frame::Frame;
 use crate::notice::Notice;
 
@@ -23,6 +27,7 @@ pub(crate) struct Page {
     pub(crate) up: Up,
     pub(crate) heading: String,
     pub(crate) verb: &'static str,
+    pub(crate) is_new: bool,
     pub(crate) form: Fields,
 }
 
@@ -32,105 +37,92 @@ pub(crate) struct Up {
     pub(crate) label: String,
 }
 
-/// The form as it stands on the page.
-#[derive(Default)]
-pub(crate) struct Fields {
-    pub(crate) username: Field,
-    pub(crate) username_hint: &'static str,
-    pub(crate) email: Field,
-    pub(crate) given_name: Field,
-    pub(crate) family_name: Field,
-    pub(crate) display_name: Field,
-    pub(crate) with_password: bool,
-    pub(crate) password: Option<String>,
-    pub(crate) password_hint: String,
-}
-
-/// What the form sends.
-#[derive(Deserialize)]
-pub(crate) struct Form {
-    username: String,
-    email: String,
-    #[serde(default)]
-    given_name: String,
-    #[serde(default)]
-    family_name: String,
-    #[serde(default)]
-    display_name: String,
-    #[serde(default)]
-    password: String,
-}
+/// What comes in.
+type Sent = CsrfForm<Vec<(String, String)>>;
 
 /// The empty form.
 pub(crate) async fn show_new(keeper: Keeper) -> Response {
-    keeper.ok(&new_page(&keeper, Fields::default()))
+    let kept = values::of_user(keeper.app().directory(), None);
+    keeper.ok(&new_page(&keeper, Fields::empty(&keeper, &kept)))
 }
 
 /// Adds the person.
-pub(crate) async fn submit_new(keeper: Keeper, CsrfForm(form): CsrfForm<Form>) -> Result<Response, Problem> {
-    let password = (!form.password.is_empty()).then(|| Secret::new(form.password.clone()));
-    let new = NewPerson {
-        username: form.username.clone(),
-        email: form.email.clone(),
-        display_name: form.display_name.clone(),
-        given_name: form.given_name.clone(),
-        family_name: form.family_name.clone(),
-        ..NewPerson::default()
+pub(crate) async fn submit_new(keeper: Keeper, CsrfForm(sent): Sent) -> Result<Response, Problem> {
+    let typed = Typed::new(sent);
+    let kept = values::of_user(keeper.app().directory(), None);
+    let mut fields = Fields::typed(&keeper, &typed, &kept)?;
+    let password =
+        Some(typed.text("password")).filter(|text| !text.is_empty()).map(|text| Secret::new(text.to_owned()));
+
+    let refused = match read(&typed, &kept, None, &mut fields) {
+        Err(notice) => notice,
+        Ok(change) => {
+            let new = NewPerson { change, ..NewPerson::default() };
+            match keeper.app().person_add(&keeper.door.ctx, &new, password.as_ref()).await {
+                Ok(user) => {
+                    let note = Note::new(Done::PersonAdded, user.profile.full_name());
+                    return Ok(keeper.done(&routes::person(&user), &note));
+                }
+                Err(error) => refused(&keeper, &mut fields, None, error)?,
+            }
+        }
     };
 
-    match keeper.app().person_add(&keeper.door.ctx, &new, password.as_ref()).await {
-        Ok(user) => Ok(keeper.done(&routes::person(&user), &Note::new(Done::PersonAdded, user.profile.full_name()))),
-        Err(error) => {
-            let (fields, notice) = refused(&form, error)?;
-            let mut page = new_page(&keeper, fields);
-            page.notice = Some(notice);
-            Ok(keeper.again(&page))
-        }
-    }
+    let mut page = new_page(&keeper, fields);
+    page.notice = Some(refused);
+    Ok(keeper.again(&page))
 }
 
 /// The form with what is known.
 pub(crate) async fn show_edit(keeper: Keeper, Path(name): Path) -> Result<Response, Problem> {
     let user = keeper.person(&name)?;
-    let profile = &user.profile;
-    let fields = Fields {
-        username: Field::new(profile.username.as_str()),
-        email: Field::new(profile.email.as_str()),
-        given_name: Field::new(&profile.given_name),
-        family_name: Field::new(&profile.family_name),
-        display_name: Field::new(&profile.display_name),
-        ..Fields::default()
-    };
+    let kept = values::of_user(keeper.app().directory(), Some(user.id));
+    let fields = Fields::of_user(&keeper, &user, &kept);
     Ok(keeper.ok(&edit_page(&keeper, &user, fields)))
 }
 
-/// Saves the profile.
-pub(crate) async fn submit_edit(
-    keeper: Keeper,
-    Path(name): Path,
-    CsrfForm(form): CsrfForm<Form>,
-) -> Result<Response, Problem> {
+/// Saves it.
+pub(crate) async fn submit_edit(keeper: Keeper, Path(name): Path, CsrfForm(sent): Sent) -> Result<Response, Problem> {
     let user = keeper.person(&name)?;
-    let edit = PersonEdit {
-        username: form.username.clone(),
-        email: form.email.clone(),
-        display_name: form.display_name.clone(),
-        given_name: form.given_name.clone(),
-        family_name: form.family_name.clone(),
+    let typed = Typed::new(sent);
+    let kept = values::of_user(keeper.app().directory(), Some(user.id));
+    let mut fields = Fields::typed(&keeper, &typed, &kept)?;
+
+    let refused = match read(&typed, &kept, Some(&user), &mut fields) {
+        Err(notice) => notice,
+        Ok(change) => match save(&keeper, &user, &change).await {
+            Ok(user) => {
+                let note = Note::new(Done::PersonSaved, user.profile.full_name());
+                return Ok(keeper.done(&routes::person(&user), &note));
+            }
+            Err(error) => refused(&keeper, &mut fields, Some(&user), error)?,
+        },
     };
 
-    match keeper.app().person_edit(&keeper.door.ctx, user.id, &edit).await {
-        Ok(()) => {
-            let user = keeper.person(&user.id.to_string())?;
-            Ok(keeper.done(&routes::person(&user), &Note::new(Done::PersonSaved, user.profile.full_name())))
-        }
-        Err(error) => {
-            let (fields, notice) = refused(&form, error)?;
-            let mut page = edit_page(&keeper, &user, fields);
-            page.notice = Some(notice);
-            Ok(keeper.again(&page))
-        }
+    let mut page = edit_page(&keeper, &user, fields);
+    page.notice = Some(refused);
+    Ok(keeper.again(&page))
+}
+
+async fn save(keeper: &Keeper, user: &User, change: &PersonChange) -> Result<Arc<User>, AdminError> {
+    keeper.app().person_change(&keeper.door.ctx, user.id, change).await?;
+    keeper.app().directory().user(user.id).ok_or(AdminError::NoSuchPerson)
+}
+
+/// What the page says of a refusal, with words at the field that it is about.
+fn refused(keeper: &Keeper, fields: &mut Fields, user: Option<&User>, error: AdminError) -> Result<Notice, Problem> {
+    if let Some((attribute, words)) = values::refusal(&error)
+        && let Some(label) = fields.place(attribute, &words)
+    {
+        return Ok(Notice::bad("One field needs another look").line(format!("{label}: {words}")));
     }
+    if let AdminError::Conflict(ostiary_app::Conflict::PosixNumber) = error {
+        return Ok(fields.number_taken(user, &form::sentence(&error.to_string())));
+    }
+    let is_of_further = fields.is_of_further(keeper, user);
+    let (about, words) = form::refusal(error)?;
+    fields.refuse(about, &words, is_of_further);
+    Ok(form::notice(about, &words))
 }
 
 fn new_page(keeper: &Keeper, mut form: Fields) -> Page {
@@ -145,6 +137,7 @@ fn new_page(keeper: &Keeper, mut form: Fields) -> Page {
         up: Up { href: routes::PEOPLE.to_owned(), label: "People".to_owned() },
         heading: "Add a person".to_owned(),
         verb: "Add",
+        is_new: true,
         form,
     }
 }
@@ -157,32 +150,10 @@ fn edit_page(keeper: &Keeper, user: &User, mut form: Fields) -> Page {
         frame: keeper.frame(),
         rail: keeper.rail(Section::People),
         notice: None,
-        heading: format!("Edit the profile of {name}"),
+        heading: format!("Edit {name}"),
         up: Up { href: routes::person(user), label: name },
         verb: "Save",
+        is_new: false,
         form,
     }
-}
-
-fn refused(form: &Form, error: AdminError) -> Result<(Fields, Notice), Problem> {
-    let (about, words) = form::refusal(error)?;
-    let mut fields = Fields {
-        username: Field::new(&form.username),
-        email: Field::new(&form.email),
-        given_name: Field::new(&form.given_name),
-        family_name: Field::new(&form.family_name),
-        display_name: Field::new(&form.display_name),
-        ..Fields::default()
-    };
-    let notice = form::notice(about, &words);
-    match about {
-        About::Username => fields.username.error = Some(words),
-        About::Email => fields.email.error = Some(words),
-        About::DisplayName => fields.display_name.error = Some(words),
-        About::GivenName => fields.given_name.error = Some(words),
-        About::FamilyName => fields.family_name.error = Some(words),
-        About::Password => fields.password = Some(words),
-        About::GroupName | About::Form => {}
-    }
-    Ok((fields, notice))
 }

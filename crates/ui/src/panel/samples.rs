@@ -3,11 +3,13 @@
 use askama::Template;
 
 use super::ask::{Ask, Link, Typed};
+use super::badges::Badge;
 use super::keeper::{Rail, Section};
 use super::people::{Choice, Head, Nobody};
 use super::person_form::Up;
 use super::{
-    add_to_group, ask, group, group_form, groups, members, paging, password, people, person, person_form, picture,
+    add_to_group, ask, group, group_form, groups, members, paging, password, people, person, person_fields,
+    person_form, picture, values,
 };
 use crate::form::Field;
 use crate::samples::{NAMES, face, field, frame, note, notice, picture_form, when};
@@ -89,8 +91,20 @@ fn people(has_rows: bool) -> people::Page {
 }
 
 fn person(is_old: bool) -> person::Page {
-    let in_group =
-        |name: &str| person::InGroup { href: "/groups/Editors".into(), name: name.into(), id: NAMES[4].into() };
+    let in_group = |name: &str| person::InGroup {
+        href: "/groups/Editors".into(),
+        name: name.into(),
+        id: NAMES[4].into(),
+        through: if name == NAMES[1] { NAMES[4].into() } else { String::new() },
+    };
+    let app_password = |name: &str, is_used: bool| person::OfProgram {
+        name: name.into(),
+        made: when(),
+        used: is_used.then(when),
+        is_ended: is_used,
+        revoke: "/people/ada.okafor/app-passwords/revoke?id=01939f3c-7c1e-7b8e-9d59-3f6f0f1f2f3f".into(),
+    };
+    let badge = |role: &'static str| Badge { role, words: NAMES[4].into() };
     person::Page {
         frame: frame(),
         rail: rail(Section::People),
@@ -100,21 +114,48 @@ fn person(is_old: bool) -> person::Page {
         username: "ada.okafor".into(),
         email: "ada.okafor@example.tld".into(),
         is_confirmed: is_old,
+        further: if is_old { NAMES.map(String::from).into() } else { Vec::new() },
         is_disabled: is_old,
+        is_service: is_old,
+        badges: vec![badge("bad"), badge("")],
+        from: is_old.then(when),
+        until: is_old.then(when),
         dn: "uid=ada.okafor,ou=people,dc=example,dc=tld".into(),
         subject: "5f0c2a4e-9d1b-4c37-8e52-7b6a1f3d9c80".into(),
         added: when(),
         seen: is_old.then(when),
         groups: if is_old { NAMES.iter().map(|name| in_group(name)).collect() } else { Vec::new() },
+        attributes: if is_old { shown() } else { Vec::new() },
+        systems: person::Systems {
+            uid: is_old.then_some(200_017),
+            gid: is_old.then_some(200_017),
+            is_own_group: is_old,
+            shown: shown(),
+        },
         password_changed: is_old.then(when),
         has_totp: is_old,
+        app_passwords: if is_old {
+            vec![app_password(NAMES[4], true), app_password(NAMES[1], false)]
+        } else {
+            Vec::new()
+        },
         sessions: "Signed in on 3 devices.".into(),
         is_signed_in: is_old,
     }
 }
 
+fn shown() -> Vec<values::Shown> {
+    let one = |values: &[&str], is_default| values::Shown {
+        label: NAMES[4].into(),
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+        is_code: is_default,
+        is_default,
+    };
+    vec![one(&NAMES, false), one(&[], false), one(&NAMES[4..], true)]
+}
+
 fn person_form(failed: bool) -> person_form::Page {
-    let form = person_form::Fields {
+    let form = person_fields::Fields {
         username: field(),
         username_hint: "What the person signs in with.",
         email: field(),
@@ -124,6 +165,15 @@ fn person_form(failed: bool) -> person_form::Page {
         with_password: true,
         password: Some(NAMES[4].into()),
         password_hint: "10 characters or more.".into(),
+        addresses: field(),
+        is_service: failed,
+        not_before: field(),
+        not_after: field(),
+        uid_number: field(),
+        gid_number: field(),
+        built_in: Vec::new(),
+        custom: values::ValueField::samples(NAMES[4], failed),
+        is_open: failed,
     };
     person_form::Page {
         frame: frame(),
@@ -132,7 +182,8 @@ fn person_form(failed: bool) -> person_form::Page {
         up: up(),
         heading: "Add a person".into(),
         verb: "Add",
-        form: if failed { form } else { person_form::Fields::default() },
+        is_new: failed,
+        form: if failed { form } else { person_fields::Fields::default() },
     }
 }
 
