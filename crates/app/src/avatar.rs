@@ -34,6 +34,10 @@ impl App {
     /// # Errors
     /// [`AdminError::Picture`].
     pub(crate) async fn pictures_checked(&self, values: &StoredValues) -> Result<Option<StoredValues>, AdminError> {
+        if values.iter().any(|(number, _)| self.directory().schema().def(*number).is_none()) {
+            // Another process may have defined it a moment ago, as one of pictures.
+            self.directory().catch_up(self.store()).await.map_err(Trouble::from)?;
+        }
         let schema = self.directory().schema();
         let is_picture = |number| schema.def(number).is_some_and(|def| def.kind == AttributeKind::Jpeg);
         if !values.iter().any(|(number, _)| is_picture(*number)) {
