@@ -17,4 +17,5 @@ mod oidc_tokens;
 mod pages_forms;
 mod pages_front;
 mod pages_panel;
+mod pages_pictures;
 mod pages_sign_in;

@@ -63,6 +63,7 @@ async fn every_answer_carries_the_headers() -> Result<()> {
         assert_eq!(get("x-frame-options"), "DENY", "{host}{path}");
         assert_eq!(get("referrer-policy"), "same-origin", "{host}{path}");
         assert_eq!(get("cross-origin-opener-policy"), "same-origin", "{host}{path}");
+        assert_eq!(get("cross-origin-resource-policy"), "same-origin", "{host}{path}");
         ensure!(get("permissions-policy").contains("camera=()"), "{host}{path}");
         assert_eq!(get("cache-control"), "no-store", "{host}{path}");
         assert_eq!(get("strict-transport-security"), "", "{host}{path}: over plain HTTP");
