@@ -299,7 +299,12 @@ impl<'a> View<'a> {
         match attribute {
             Attribute::Cn | Attribute::DisplayName | Attribute::Uid => take(group.name.as_str()),
             Attribute::Member | Attribute::UniqueMember => self.members(unit, take),
-            Attribute::MemberUid => self.member_uids(unit, take),
+            Attribute::MemberUid => {
+                self.member_uids(unit, &mut |name| {
+                    take(name);
+                    false
+                });
+            }
             Attribute::MemberOf => self.name_units(unit.above.iter().copied(), take),
             Attribute::EntryUuid => uuid(group.id.uuid(), take),
             Attribute::GroupNumber => take(&group.number.to_string()),
@@ -345,18 +350,15 @@ impl<'a> View<'a> {
         }
     }
 
-    fn member_uids(&self, unit: &Unit, take: &mut dyn FnMut(&str)) {
-        let Some(place) = self.state.unit_place(unit.group.id) else { return };
+    /// Hands user names to `is_last` until it says so, and says whether it did.
+    fn member_uids(&self, unit: &Unit, is_last: &mut dyn FnMut(&str) -> bool) -> bool {
+        let Some(place) = self.state.unit_place(unit.group.id) else { return false };
         if !self.sees_members(unit) {
             let own = self.state.person(self.reader.user).filter(|own| self.state.is_in(own, place));
-            own.into_iter().for_each(|own| take(own.user.profile.username.as_str()));
-            return;
+            return own.is_some_and(|own| is_last(own.user.profile.username.as_str()));
         }
-        for member in self.state.everybody_in(place) {
-            if let Some(person) = self.state.person_at(member) {
-                take(person.user.profile.username.as_str());
-            }
-        }
+        let members = self.state.everybody_in(place).into_iter();
+        members.filter_map(|place| self.state.person_at(place)).any(|one| is_last(one.user.profile.username.as_str()))
     }
 
     fn account_control(&self, user: &User) -> i64 {
@@ -412,11 +414,11 @@ impl<'a> View<'a> {
                 }
                 some && matches(Value::Reference)
             }
-            Attribute::MemberUid => {
-                let mut found = false;
-                self.member_uids(unit, &mut |name| found = found || matches(Value::Text(Folded::exact(name).as_str())));
-                found
-            }
+            // Names in plain letters are folded as they stand; there may be very many.
+            Attribute::MemberUid => self.member_uids(unit, &mut |name| match name.is_ascii() {
+                true => matches(Value::Text(name)),
+                false => matches(Value::Text(Folded::exact(name).as_str())),
+            }),
             Attribute::MemberOf => !unit.above.is_empty() && matches(Value::Reference),
             Attribute::EntryUuid => matches(Value::Uuid(unit.group.id.uuid())),
             Attribute::GroupNumber => matches(Value::Integer(unit.group.number)),
