@@ -33,7 +33,10 @@ impl Wanted {
     pub(crate) fn new(attributes: Vec<String>, schema: &Schema) -> Self {
         let mut wanted = Self { user: attributes.is_empty(), ..Self::default() };
         let mut seen = HashSet::new();
-        for name in attributes {
+        for mut name in attributes {
+            if let Some(attribute) = schema.attribute(&name).filter(|_| name.contains('.')) {
+                name = schema.name(attribute).to_owned();
+            }
             match name.as_str() {
                 "*" => wanted.user = true,
                 "+" => wanted.operational = true,
@@ -41,15 +44,6 @@ impl Wanted {
                 _ if wanted.named.len() < MANY && wanted.names(&name) => {}
                 _ if wanted.named.len() >= MANY && !seen.insert(name.to_ascii_lowercase()) => {}
                 _ => wanted.named.push(name),
-            }
-        }
-        let identifiers = wanted.named.iter().enumerate().filter(|(_, name)| name.contains('.'));
-        for (at, attribute) in
-            identifiers.filter_map(|(at, name)| Some((at, schema.attribute(name)?))).collect::<Vec<_>>()
-        {
-            let usual = schema.name(attribute).to_owned();
-            if let Some(name) = wanted.named.get_mut(at) {
-                *name = usual;
             }
         }
         // The name of the entry is not an attribute of that name, though some ask for it.
