@@ -31,14 +31,16 @@ pub(crate) struct Page {
     /// Who, when it is about several.
     pub(crate) who: Vec<String>,
     pub(crate) groups: Vec<String>,
+    /// What is wrong with the group that was chosen.
+    pub(crate) error: Option<String>,
     pub(crate) nothing_left: String,
 }
 
 /// What the forms send: the name of a group to join, or the id of one to leave.
 #[derive(Deserialize)]
 pub(crate) struct Form {
-    group: Option<String>,
-    remove: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) remove: Option<String>,
 }
 
 /// The groups to choose from.
@@ -85,7 +87,7 @@ pub(crate) async fn submit(
 
 fn page(keeper: &Keeper, user: &User) -> Page {
     let name = user.profile.full_name();
-    let is_in = keeper.app().directory().groups_of(user.id);
+    let is_in = keeper.app().directory().direct_groups_of(user.id);
     let groups = group_names(keeper).into_iter().filter(|name| !is_in.iter().any(|group| group.name.as_str() == name));
     Page {
         frame: keeper.frame(),
@@ -96,6 +98,7 @@ fn page(keeper: &Keeper, user: &User) -> Page {
         carried: Vec::new(),
         who: Vec::new(),
         groups: groups.collect(),
+        error: None,
         nothing_left: format!("{name} is in every group already."),
         up: Up { href: routes::person(user), label: name },
     }

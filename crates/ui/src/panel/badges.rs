@@ -33,6 +33,11 @@ pub(crate) fn of(user: &User, now: Timestamp) -> Vec<Badge> {
     badges
 }
 
+/// What there is to say beside somebody's name in a list: nothing of those who are open.
+pub(crate) fn beside(user: &User, now: Timestamp) -> Vec<Badge> {
+    of(user, now).into_iter().filter(|badge| badge.role != "good").collect()
+}
+
 fn of_time(user: &User, now: Timestamp) -> Option<Badge> {
     let day = |at| When::new(now, at).day;
     match (user.validity.not_before, user.validity.not_after) {

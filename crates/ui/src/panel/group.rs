@@ -1,17 +1,20 @@
-//! One group and its members; deleting it.
+//! One group: who and what is in it, what it is in, who manages it; deleting it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::response::Response;
 use ostiary_httpkit::routes::{self, GROUPS};
 use ostiary_httpkit::{CsrfForm, Path, Problem, Query};
-use ostiary_model::{Folded, Group, User};
+use ostiary_model::{Folded, Group, Timestamp, User, UserId};
 use serde::Deserialize;
 
 use super::ask::{self, Ask, Typed};
+use super::badges::{self, Badge};
 use super::keeper::{Keeper, Rail, Section};
 use super::paging::{PER_PAGE, Paging, page_of};
+use super::values::{self, Shown};
 use crate::done::{Done, Note};
 use crate::form;
 use crate::frame::Frame;
@@ -31,6 +34,14 @@ pub(crate) struct Page {
     pub(crate) count: String,
     pub(crate) members: Vec<Member>,
     pub(crate) paging: Option<Paging>,
+    /// Who is in the group through another alone; the first of them.
+    pub(crate) others: Vec<Member>,
+    pub(crate) others_count: String,
+    pub(crate) children: Vec<Linked>,
+    pub(crate) parents: Vec<Linked>,
+    pub(crate) managers: Vec<Member>,
+    pub(crate) attributes: Vec<Shown>,
+    pub(crate) gid: Option<i64>,
     pub(crate) dn: String,
     pub(crate) added: When,
 }
@@ -41,19 +52,31 @@ pub(crate) struct Member {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) username: String,
-    pub(crate) is_disabled: bool,
+    pub(crate) badges: Vec<Badge>,
+    /// The groups in this one that they are in.
+    pub(crate) through: String,
 }
 
-impl From<&Arc<User>> for Member {
-    fn from(user: &Arc<User>) -> Self {
+impl Member {
+    /// `user` in a list.
+    pub(crate) fn new(user: &User, now: Timestamp) -> Self {
         Self {
             href: routes::person(user),
             id: user.id.to_string(),
             name: user.profile.full_name(),
             username: user.profile.username.to_string(),
-            is_disabled: user.state.is_disabled(),
+            badges: badges::beside(user, now),
+            through: String::new(),
         }
     }
+}
+
+/// A group in this one, or one that this is in.
+pub(crate) struct Linked {
+    pub(crate) href: String,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) people: String,
 }
 
 /// Which page of the members.
@@ -71,31 +94,79 @@ pub(crate) struct Named {
 /// The page.
 pub(crate) async fn show(keeper: Keeper, Path(name): Path, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let group = keeper.group(&name)?;
+    Ok(keeper.ok(&page(&keeper, &group, asked.page)))
+}
 
-    let members = keeper.app().directory().members_of(group.id);
+fn page(keeper: &Keeper, group: &Group, asked: Option<usize>) -> Page {
+    let directory = keeper.app().directory();
+    let now = keeper.door.ctx.now;
+    let (direct, all) = (directory.members_of(group.id), directory.effective_members_of(group.id));
+    let ids: HashSet<UserId> = direct.iter().map(|user| user.id).collect();
+    let others: Vec<&Arc<User>> = all.iter().filter(|user| !ids.contains(&user.id)).collect();
+    let children = directory.subgroups_of(group.id);
+    let member = |user: &Arc<User>| Member { through: through(keeper, user, &children), ..Member::new(user, now) };
 
-    let page = page_of(asked.page, members.len());
-    let href = routes::group(&group);
-    Ok(keeper.ok(&Page {
+    let page = page_of(asked, direct.len());
+    let href = routes::group(group);
+    Page {
         frame: keeper.frame(),
         rail: keeper.rail(Section::Groups),
         name: group.name.to_string(),
-        about: about(&group).to_owned(),
+        about: about(group).to_owned(),
         is_built_in: group.is_built_in(),
-        count: words::count(members.len(), "person", "people"),
-        paging: Paging::new(page, members.len(), |page| format!("{href}?page={page}")),
-        members: members.iter().skip((page - 1) * PER_PAGE).take(PER_PAGE).map(Member::from).collect(),
-        dn: keeper.app().directory().group_dn(&group),
-        added: When::new(keeper.door.ctx.now, group.created_at),
+        count: counted(direct.len(), all.len()),
+        paging: Paging::new(page, direct.len(), |page| format!("{href}?page={page}")),
+        members: direct.iter().skip((page - 1) * PER_PAGE).take(PER_PAGE).map(member).collect(),
+        others: others.iter().take(PER_PAGE).map(|user| member(user)).collect(),
+        others_count: match others.len() {
+            many if many > PER_PAGE => {
+                format!("The first {PER_PAGE} of {} through other groups", words::count(many, "person", "people"))
+            }
+            many => format!("{} through other groups", words::count(many, "person", "people")),
+        },
+        parents: directory.parents_of(group.id).iter().map(|group| linked(keeper, group)).collect(),
+        managers: directory.managers_of(group.id).iter().map(|user| Member::new(user, now)).collect(),
+        attributes: values::shown(&values::of_group(directory, Some(group.id)), now),
+        gid: group.gid_number,
+        dn: directory.group_dn(group),
+        added: When::new(now, group.created_at),
+        children: children.iter().map(|group| linked(keeper, group)).collect(),
         href,
-    }))
+    }
+}
+
+fn counted(direct: usize, all: usize) -> String {
+    match direct == all {
+        true => words::count(direct, "person", "people"),
+        false => format!("{} directly, {} in all", words::count(direct, "person", "people"), words::figures(all)),
+    }
+}
+
+fn linked(keeper: &Keeper, group: &Group) -> Linked {
+    let people = keeper.app().directory().effective_members_of(group.id).len();
+    Linked {
+        href: routes::group(group),
+        id: group.id.to_string(),
+        name: group.name.to_string(),
+        people: words::count(people, "person", "people"),
+    }
+}
+
+/// The groups among `children` that somebody is in.
+fn through(keeper: &Keeper, user: &User, children: &[Arc<Group>]) -> String {
+    if children.is_empty() {
+        return String::new();
+    }
+    let own = keeper.app().directory().groups_of(user.id);
+    let is_in = |child: &&Arc<Group>| own.iter().any(|group| group.id == child.id);
+    words::listed(&children.iter().filter(is_in).map(|child| child.name.to_string()).collect::<Vec<_>>())
 }
 
 /// What a group is for, where that is known.
 pub(super) fn about(group: &Group) -> &'static str {
     match group.name.as_str() {
         ostiary_model::ADMIN_GROUP => "Administers everything, with two steps",
-        ostiary_model::PASSWORD_MANAGER_GROUP => "For programs that set passwords; there is no such way in yet",
+        ostiary_model::PASSWORD_MANAGER_GROUP => "Sets passwords of people who are no administrators, for programs",
         ostiary_model::STRICT_READONLY_GROUP => "Reads the whole directory, for service accounts",
         _ => "",
     }

@@ -30,6 +30,12 @@ pub(crate) struct Page {
     pub(crate) rail: Rail,
     pub(crate) href: String,
     pub(crate) name: String,
+    /// What the page is for, before the group's name.
+    pub(crate) heading: &'static str,
+    /// Where its forms go.
+    pub(crate) action: String,
+    /// What somebody is who needs no button.
+    pub(crate) is_already: &'static str,
     pub(crate) q: String,
     pub(crate) caption: String,
     pub(crate) rows: Vec<Candidate>,
@@ -39,40 +45,40 @@ pub(crate) struct Page {
 /// Somebody who was found.
 pub(crate) struct Candidate {
     pub(crate) person: Member,
-    pub(crate) is_member: bool,
+    pub(crate) is_in: bool,
 }
 
 /// What the address says.
 #[derive(Deserialize)]
 pub(crate) struct Asked {
     #[serde(default)]
-    q: String,
+    pub(super) q: String,
 }
 
 /// What the forms send: the id of who joins or leaves, and what was searched for.
 #[derive(Deserialize)]
 pub(crate) struct Form {
-    add: Option<String>,
-    remove: Option<String>,
+    pub(super) add: Option<String>,
+    pub(super) remove: Option<String>,
     #[serde(default)]
-    q: String,
+    pub(super) q: String,
+}
+
+/// Which list of the group's people is added to.
+pub(super) struct List {
+    pub(super) heading: &'static str,
+    pub(super) step: &'static str,
+    pub(super) is_already: &'static str,
+    /// Who is in it.
+    pub(super) people: Vec<Arc<User>>,
 }
 
 /// The search, and whom it found.
 pub(crate) async fn show(keeper: Keeper, Path(name): Path, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let group = keeper.group(&name)?;
-    let part = directory::Page { number: 1, size: SHOWN };
-
-    let found = keeper.app().directory().find_people(
-        keeper.door.ctx.now,
-        &asked.q,
-        PeopleState::Any,
-        PeopleSort::default(),
-        part,
-    );
-
-    let (people, total) = found.map(|found| (found.rows, found.total)).unwrap_or_default();
-    Ok(keeper.ok(&page(&keeper, &group, asked.q, (&people, total))))
+    let people = keeper.app().directory().members_of(group.id);
+    let list = List { heading: "Add members to", step: "members", is_already: "Member", people };
+    Ok(keeper.ok(&page(&keeper, &group, asked.q, &list)))
 }
 
 /// Puts somebody in, or takes them out.
@@ -82,13 +88,7 @@ pub(crate) async fn submit(
     CsrfForm(form): CsrfForm<Form>,
 ) -> Result<Response, Problem> {
     let group = keeper.group(&name)?;
-    let (id, joins) = match (&form.add, &form.remove) {
-        (Some(id), None) => (id, true),
-        (None, Some(id)) => (id, false),
-        _ => return Err(Problem::unreadable("The form names nobody, or two")),
-    };
-    let user = UserId::from_str(id).ok().and_then(|id| keeper.app().directory().user(id));
-    let user = user.ok_or_else(Problem::not_found)?;
+    let (user, joins) = meant(&keeper, &form)?;
 
     let ctx = &keeper.door.ctx;
     let changed = match joins {
@@ -97,17 +97,45 @@ pub(crate) async fn submit(
     };
 
     changed.map_err(form::problem)?;
-    let here = routes::group(&group);
-    let members = below(&here, "members");
-    let (done, undo) = if joins { (Done::Joined, "remove") } else { (Done::Left, "add") };
-    let note = Note::new(done, user.profile.full_name()).group(group.name.as_str()).undo(members.clone(), undo, id);
-    let back = if joins { format!("{members}?q={}", segment(&form.q)) } else { here };
-    Ok(keeper.done(&back, &note))
+    let done = if joins { Done::Joined } else { Done::Left };
+    Ok(said(&keeper, &group, ("members", &form.q), (done, joins), &user))
 }
 
-fn page(keeper: &Keeper, group: &Group, q: String, (people, total): (&[Arc<User>], usize)) -> Page {
-    let directory = keeper.app().directory();
-    let is_member = |user: &User| directory.groups_of(user.id).iter().any(|own| own.id == group.id);
+/// Whom the form means, and whether they come in.
+pub(super) fn meant(keeper: &Keeper, form: &Form) -> Result<(Arc<User>, bool), Problem> {
+    let (id, joins) = match (&form.add, &form.remove) {
+        (Some(id), None) => (id, true),
+        (None, Some(id)) => (id, false),
+        _ => return Err(Problem::unreadable("The form names nobody, or two")),
+    };
+    let user = UserId::from_str(id).ok().and_then(|id| keeper.app().directory().user(id));
+    Ok((user.ok_or_else(Problem::not_found)?, joins))
+}
+
+/// On to the page that says what was done, with the way back.
+pub(super) fn said(
+    keeper: &Keeper,
+    group: &Group,
+    (step, q): (&str, &str),
+    (done, joins): (Done, bool),
+    user: &User,
+) -> Response {
+    let here = routes::group(group);
+    let list = below(&here, step);
+    let undo = if joins { "remove" } else { "add" };
+    let note = Note::new(done, user.profile.full_name()).group(group.name.as_str());
+    let note = note.undo(list.clone(), undo, user.id.to_string());
+    let back = if joins { format!("{list}?q={}", segment(q)) } else { here };
+    keeper.done(&back, &note)
+}
+
+/// The page that adds to `list`.
+pub(super) fn page(keeper: &Keeper, group: &Group, q: String, list: &List) -> Page {
+    let now = keeper.door.ctx.now;
+    let part = directory::Page { number: 1, size: SHOWN };
+    let found = keeper.app().directory().find_people(now, &q, PeopleState::Any, PeopleSort::default(), part);
+    let (people, total) = found.map(|found| (found.rows, found.total)).unwrap_or_default();
+    let is_in = |user: &User| list.people.iter().any(|own| own.id == user.id);
     let count = words::count(total, "person", "people");
     let caption = if total > people.len() { format!("The first {} of {count}", people.len()) } else { count };
     let text = if q.is_empty() {
@@ -115,14 +143,18 @@ fn page(keeper: &Keeper, group: &Group, q: String, (people, total): (&[Arc<User>
     } else {
         format!("Nobody has “{q}” in name, e-mail address or groups.")
     };
+    let href = routes::group(group);
     Page {
         frame: keeper.frame(),
         rail: keeper.rail(Section::Groups),
-        href: routes::group(group),
         name: group.name.to_string(),
+        heading: list.heading,
+        action: below(&href, list.step),
+        is_already: list.is_already,
         caption,
-        rows: people.iter().map(|user| Candidate { person: user.into(), is_member: is_member(user) }).collect(),
+        rows: people.iter().map(|user| Candidate { person: Member::new(user, now), is_in: is_in(user) }).collect(),
         nobody: Nobody { title: "Nobody matches".to_owned(), text },
+        href,
         q,
     }
 }

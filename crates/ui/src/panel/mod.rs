@@ -9,8 +9,10 @@ mod group_form;
 mod groups;
 mod hand_over;
 mod keeper;
+mod managers;
 mod members;
 mod moment;
+mod nesting;
 mod paging;
 mod password;
 mod people;
@@ -82,4 +84,7 @@ fn group_routes() -> Router<Arc<App>> {
         .route(&below("edit"), get(group_form::show_edit).post(group_form::submit_edit))
         .route(&below("delete"), get(group::ask_delete).post(group::delete))
         .route(&below("members"), get(members::show).post(members::submit))
+        .route(&below("groups"), get(nesting::show_children).post(nesting::submit_children))
+        .route(&below("parents"), get(nesting::show_parents).post(nesting::submit_parents))
+        .route(&below("managers"), get(managers::show).post(managers::submit))
 }

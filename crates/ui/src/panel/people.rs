@@ -10,6 +10,7 @@ use ostiary_httpkit::{Problem, Query};
 use ostiary_model::User;
 use serde::Deserialize;
 
+use super::badges::{self, Badge};
 use super::keeper::{Keeper, Rail, Section};
 use super::paging::{PER_PAGE, Paging, page_of};
 use crate::face::Face;
@@ -58,7 +59,7 @@ pub(crate) struct Row {
     pub(crate) groups: Vec<String>,
     pub(crate) has_totp: bool,
     pub(crate) seen: Option<When>,
-    pub(crate) is_disabled: bool,
+    pub(crate) badges: Vec<Badge>,
 }
 
 /// What stands there when nobody is found.
@@ -141,7 +142,7 @@ fn row(keeper: &Keeper, user: &Arc<User>) -> Row {
         groups: groups.iter().map(|group| group.name.to_string()).collect(),
         has_totp: user.has_totp,
         seen: user.last_sign_in_at.map(|at| When::new(keeper.door.ctx.now, at)),
-        is_disabled: user.state.is_disabled(),
+        badges: badges::of(user, keeper.door.ctx.now),
     }
 }
 

@@ -120,6 +120,7 @@ fn group_page(keeper: &Keeper, picked: &Picked) -> add_to_group::Page {
         carried: carried("group", picked),
         who: names(picked),
         groups: add_to_group::group_names(keeper),
+        error: None,
         nothing_left: "There is no group yet.".to_owned(),
     }
 }

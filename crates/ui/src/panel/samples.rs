@@ -66,7 +66,7 @@ fn people(has_rows: bool) -> people::Page {
         groups: NAMES.map(String::from).into_iter().take(index).collect(),
         has_totp: index % 2 == 0,
         seen: (index != 1).then(when),
-        is_disabled: index == 4,
+        badges: if index == 4 { vec![badge("bad"), badge("")] } else { vec![badge("good")] },
     };
     let heads = vec![
         Head { label: "Person", href: Some("/people?sort=-name".into()), order: "ascending" },
@@ -90,6 +90,10 @@ fn people(has_rows: bool) -> people::Page {
     }
 }
 
+fn badge(role: &'static str) -> Badge {
+    Badge { role, words: NAMES[4].into() }
+}
+
 fn person(is_old: bool) -> person::Page {
     let in_group = |name: &str| person::InGroup {
         href: "/groups/Editors".into(),
@@ -104,7 +108,6 @@ fn person(is_old: bool) -> person::Page {
         is_ended: is_used,
         revoke: "/people/ada.okafor/app-passwords/revoke?id=01939f3c-7c1e-7b8e-9d59-3f6f0f1f2f3f".into(),
     };
-    let badge = |role: &'static str| Badge { role, words: NAMES[4].into() };
     person::Page {
         frame: frame(),
         rail: rail(Section::People),
@@ -248,6 +251,7 @@ fn add_to_group(has_groups: bool) -> add_to_group::Page {
         carried: vec![("user", NAMES[4].into())],
         who: NAMES.map(String::from).into(),
         groups: if has_groups { NAMES.map(String::from).into() } else { Vec::new() },
+        error: has_groups.then(|| NAMES[4].into()),
         nothing_left: NAMES[4].into(),
     }
 }
@@ -277,7 +281,17 @@ fn someone(name: &str) -> group::Member {
         id: NAMES[4].into(),
         name: name.into(),
         username: "ada.okafor".into(),
-        is_disabled: name == NAMES[1],
+        badges: if name == NAMES[1] { vec![badge("bad")] } else { Vec::new() },
+        through: if name == NAMES[1] { NAMES[4].into() } else { String::new() },
+    }
+}
+
+fn linked(name: &str) -> group::Linked {
+    group::Linked {
+        href: "/groups/Staff".into(),
+        id: NAMES[4].into(),
+        name: name.into(),
+        people: "1,204 people".into(),
     }
 }
 
@@ -292,6 +306,13 @@ fn group(has_members: bool) -> group::Page {
         count: "5 people".into(),
         members: if has_members { NAMES.iter().map(|name| someone(name)).collect() } else { Vec::new() },
         paging: paging(),
+        others: if has_members { NAMES.iter().map(|name| someone(name)).collect() } else { Vec::new() },
+        others_count: "5 people through other groups".into(),
+        children: if has_members { NAMES.iter().map(|name| linked(name)).collect() } else { Vec::new() },
+        parents: if has_members { vec![linked(NAMES[4])] } else { Vec::new() },
+        managers: if has_members { vec![someone(NAMES[4]), someone(NAMES[1])] } else { Vec::new() },
+        attributes: if has_members { shown() } else { Vec::new() },
+        gid: has_members.then_some(200_018),
         dn: "cn=Editors,ou=groups,dc=example,dc=tld".into(),
         added: when(),
     }
@@ -305,18 +326,26 @@ fn group_form(failed: bool) -> group_form::Page {
         up: up(),
         heading: "Add a group".into(),
         hint: "Applications see this name, such as Editors.",
-        field: if failed { field() } else { Field::default() },
+        is_fixed: false,
+        form: group_form::Fields {
+            name: if failed { field() } else { Field::default() },
+            gid_number: field(),
+            values: values::ValueField::samples(NAMES[4], failed),
+        },
         verb: "Add",
     }
 }
 
 fn members(has_rows: bool) -> members::Page {
-    let row = |name: &&str| members::Candidate { person: someone(name), is_member: *name == NAMES[0] };
+    let row = |name: &&str| members::Candidate { person: someone(name), is_in: *name == NAMES[0] };
     members::Page {
         frame: frame(),
         rail: rail(Section::Groups),
         href: "/groups/Editors".into(),
         name: NAMES[4].into(),
+        heading: "Add members to",
+        action: "/groups/Editors/members".into(),
+        is_already: "Member",
         q: NAMES[4].into(),
         caption: "The first 20 of 132 people".into(),
         rows: if has_rows { NAMES.iter().map(row).collect() } else { Vec::new() },
