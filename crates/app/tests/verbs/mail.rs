@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ostiary_app::{App, MailRoute};
+use ostiary_app::{App, MailRoute, NewAppPassword};
 use ostiary_model::{Actor, Secret, Span};
 use tokio::task::JoinSet;
 
@@ -102,6 +102,12 @@ async fn each_reason_has_its_notice(pair: Pair) {
     assert!(mail.contains("From the address 192.0.2.1"), "where they did it themselves\n{mail}");
     house.app.person_reset_factors(&house.cli(), ada.id).await.unwrap();
     next("An administrator reset your two-step sign-in").await;
+    let ctx = house.acting(&house.signed_in(&ada).await.session);
+    let new = NewAppPassword { name: "Phone <b>".into(), ..NewAppPassword::default() };
+    house.app.app_password_add(&ctx, &new).await.unwrap();
+    let mail = next("An app password named").await;
+    assert!(mail.contains("Phone &lt;b&gt;") && mail.contains("From the address 192.0.2.1"), "{mail}");
+    assert!(!mail.contains("ost_ap_"), "its secret is for the page alone\n{mail}");
     let (_, session) = house.administrator("bjork").await;
     next("An authenticator app was set up for your account").await;
     house.app.person_set_password(&house.acting(&session), ada.id, &ada.password).await.unwrap();
