@@ -40,6 +40,10 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Migrate => cli::migrate(&config),
         Command::User(command) => cli::with_house(&config, async |app| cli::user::run(&app, command).await),
         Command::Group(command) => cli::with_house(&config, async |app| cli::group::run(&app, command).await),
+        Command::Attribute(command) => cli::with_house(&config, async |app| cli::attribute::run(&app, command).await),
+        Command::ObjectClass(command) => {
+            cli::with_house(&config, async |app| cli::attribute::run_class(&app, command).await)
+        }
         Command::Client(command) => cli::with_house(&config, async |app| cli::client::run(&app, command).await),
         Command::Keys(command) => cli::with_house(&config, async |app| cli::keys::run(&app, command).await),
     }

@@ -1,9 +1,12 @@
 //! The command line: what can be asked, and the parts that all commands share.
 
 mod app_passwords;
+pub(crate) mod attribute;
 pub(crate) mod client;
+mod fields;
 pub(crate) mod group;
 pub(crate) mod keys;
+mod person_view;
 mod secret_input;
 mod table;
 mod time;
@@ -68,6 +71,12 @@ pub(crate) enum Command {
     /// Groups
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Attributes that people and groups can have beside what is always there
+    #[command(subcommand)]
+    Attribute(attribute::AttributeCommand),
+    /// Object classes that entries have beside what is always there
+    #[command(subcommand)]
+    ObjectClass(attribute::ObjectClassCommand),
     /// Applications that people sign in to (OpenID Connect clients)
     #[command(subcommand)]
     Client(client::ClientCommand),

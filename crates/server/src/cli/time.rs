@@ -15,6 +15,24 @@ pub(crate) fn day(time: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// Reads a day, which stands for its beginning in UTC, or a time of RFC 3339 such as
+/// `2026-12-31T09:00:00+01:00`.
+pub(crate) fn parse(text: &str) -> Option<Timestamp> {
+    let (day, clock) = text.split_once(['T', 't', ' ']).unwrap_or((text, "00:00:00Z"));
+    let bytes = day.as_bytes();
+    let is_day = day.len() == 10 && bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-');
+    if !is_day || clock.len() < 9 || !clock.is_ascii() {
+        return None;
+    }
+    let (time, zone) = clock.split_at_checked(8)?;
+    if time.bytes().nth(2) != Some(b':') || time.bytes().nth(5) != Some(b':') {
+        return None;
+    }
+    let bare = |text: &str, separator| text.replace(separator, "");
+    let zone = zone.to_ascii_uppercase();
+    Timestamp::from_generalized_time(&format!("{}{}{}", bare(day, '-'), bare(time, ':'), bare(&zone, ':')))
+}
+
 /// Year, month and day of the Gregorian calendar. Years are counted from March, so that the leap
 /// day comes last; 400 of them have 146,097 days.
 fn date(time: Timestamp) -> (i64, i64, i64) {
@@ -44,6 +62,14 @@ mod tests {
             (-1, "1969-12-31T23:59:59Z"),
         ] {
             assert_eq!(rfc3339(Timestamp::from_secs(secs)), expected);
+        }
+        for text in ["2026-12-31", "2026-12-31T00:00:00Z", "2026-12-31T01:00:00+01:00", "2026-12-30 19:00:00-05:00"] {
+            assert_eq!(parse(text).map(rfc3339).as_deref(), Some("2026-12-31T00:00:00Z"), "{text}");
+        }
+        for text in
+            ["", "today", "2026-13-01", "20261231", "2026-12-31T00:00", "2026-12-31T00:00:00", "2026-1-1", "31-12-2026"]
+        {
+            assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(day(Timestamp::from_secs(951_782_400)), "2000-02-29");
     }

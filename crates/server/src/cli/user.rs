@@ -1,23 +1,34 @@
 //! `ostiary user …`.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgGroup, Subcommand};
-use ostiary_app::directory::{Page, PeopleSort, PeopleState};
-use ostiary_app::{App, NewPerson};
-use ostiary_model::{Folded, User};
-use serde_json::{Value, json};
+use clap::{ArgGroup, Args, Subcommand};
+use ostiary_app::{App, NewPerson, PersonChange};
+use ostiary_model::{Ctx, Folded, User};
 
 use super::app_passwords::{self, AppPasswordsCommand};
-use super::{PasswordInput, Table, day, moment, print, print_json, rfc3339};
+use super::fields::PersonFields;
+use super::person_view::{list, show};
+use super::{PasswordInput, moment, print};
 
 const ADD: &str = "\
 Examples:
   ostiary user add ada --email ada@example.org --given-name Ada --family-name Okafor
   ostiary user add ada --email ada@example.org --group lldap_admin --password-file ada.txt
-  pass show ada | ostiary user add ada --email ada@example.org --password-stdin";
+  pass show ada | ostiary user add ada --email ada@example.org --password-stdin
+  ostiary user add wiki --email wiki@example.org --service --group lldap_strict_readonly";
+
+const CHANGE: &str = "\
+Examples:
+  ostiary user change ada --name ada.okafor --email ada@example.org --address a.okafor@example.org
+  ostiary user change ada --not-after 2027-01-01
+  ostiary user change ada --set 'sshPublicKey=ssh-ed25519 AAAA… ada@lamp' --set loginShell=/bin/zsh
+  ostiary user change ada --unset loginShell --not-after none --picture ada.jpg
+
+What is not named stays as it is.";
 
 /// What can be done with people.
 #[derive(Subcommand)]
@@ -30,20 +41,29 @@ pub(crate) enum UserCommand {
         /// Address, of nobody else
         #[arg(long)]
         email: String,
-        /// Full name
-        #[arg(long, default_value = "", hide_default_value = true)]
-        display_name: String,
-        /// Given name
-        #[arg(long, default_value = "", hide_default_value = true)]
-        given_name: String,
-        /// Family name
-        #[arg(long, default_value = "", hide_default_value = true)]
-        family_name: String,
+        #[command(flatten)]
+        fields: Box<PersonFields>,
         /// A group to be in; may be repeated
         #[arg(long = "group", value_name = "GROUP")]
         groups: Vec<String>,
         #[command(flatten)]
         password: PasswordInput,
+    },
+    /// Change what a person is made of
+    #[command(after_help = CHANGE)]
+    Change {
+        /// Sign-in name
+        user: String,
+        /// A new sign-in name
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// A new address. A further address that becomes this one trades places with it
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
+        #[command(flatten)]
+        fields: Box<PersonFields>,
+        #[command(flatten)]
+        picture: Picture,
     },
     /// List everybody
     List {
@@ -95,6 +115,18 @@ pub(crate) enum UserCommand {
     },
 }
 
+/// A picture to set or take away.
+#[derive(Args)]
+#[group(multiple = false)]
+pub(crate) struct Picture {
+    /// A picture: a JPEG, PNG or WebP file, cut to a square
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+    /// No picture any more
+    #[arg(long)]
+    no_picture: bool,
+}
+
 /// Runs one command.
 ///
 /// # Errors
@@ -102,12 +134,16 @@ pub(crate) enum UserCommand {
 pub(crate) async fn run(app: &Arc<App>, command: UserCommand) -> Result<()> {
     let ctx = moment(app);
     match command {
-        UserCommand::Add { name, email, display_name, given_name, family_name, groups, password } => {
+        UserCommand::Add { name, email, fields, groups, password } => {
             let password = password.read()?;
-            let new = NewPerson { username: name, email, display_name, given_name, family_name, groups, ..NewPerson::default() };
+            let new = NewPerson { username: name, email, groups, change: fields.change(app)?, ..NewPerson::default() };
             let user = app.person_add(&ctx, &new, password.as_ref()).await?;
             let rest = if password.is_some() { "" } else { " They cannot sign in before a password is set" };
             print(&format!("Added {}.{rest}\n", user.profile.username));
+        }
+        UserCommand::Change { user, name, email, fields, picture } => {
+            let change = PersonChange { username: name, email, ..fields.change(app)? };
+            change_person(app, &ctx, &*find(app, &user)?, change, picture).await?;
         }
         UserCommand::List { json } => list(app, json)?,
         UserCommand::Show { name, json } => show(app, &*find(app, &name)?, json)?,
@@ -169,96 +205,20 @@ fn is_sure(user: &User) -> Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-fn list(app: &App, json: bool) -> Result<()> {
-    let people = app
-        .directory()
-        .find_people(
-            app.ctx(ostiary_model::Actor::CommandLine).now,
-            "",
-            PeopleState::Any,
-            PeopleSort::default(),
-            Page::ALL,
-        )?
-        .rows;
-    if json {
-        return print_json(&Value::Array(people.iter().map(|user| as_json(app, user)).collect()));
+async fn change_person(app: &App, ctx: &Ctx, user: &User, change: PersonChange, picture: Picture) -> Result<()> {
+    let file = match &picture.picture {
+        Some(path) => Some(std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?),
+        None => None,
+    };
+    let is_pictured = file.is_some() || picture.no_picture;
+    if change == PersonChange::default() && !is_pictured {
+        bail!("say what is to change; `ostiary user change --help` shows what can");
     }
-    let mut table = Table::new(&["NAME", "FULL NAME", "E-MAIL", "GROUPS", "STATE", "LAST SIGN-IN"]);
-    for user in &people {
-        table.row(vec![
-            user.profile.username.to_string(),
-            user.profile.full_name(),
-            user.profile.email.to_string(),
-            groups(app, user).join(", "),
-            state(user).to_owned(),
-            user.last_sign_in_at.map(day).unwrap_or_default(),
-        ]);
+    app.person_change(ctx, user.id, &change).await?;
+    if is_pictured {
+        app.avatar_set(ctx, user.id, file.as_deref()).await.context("all else was changed, but not the picture")?;
     }
-    print(&table.text());
+    let name = app.directory().user(user.id).map(|user| user.profile.username.to_string());
+    print(&format!("Changed {}.\n", name.unwrap_or_default()));
     Ok(())
-}
-
-fn groups(app: &App, user: &User) -> Vec<String> {
-    app.directory().groups_of(user.id).iter().map(|group| group.name.to_string()).collect()
-}
-
-const fn state(user: &User) -> &'static str {
-    if user.state.is_disabled() {
-        "disabled"
-    } else if user.password_changed_at.is_none() {
-        "no password"
-    } else if user.has_totp {
-        "two factors"
-    } else {
-        "one factor"
-    }
-}
-
-fn show(app: &App, user: &User, json: bool) -> Result<()> {
-    if json {
-        return print_json(&as_json(app, user));
-    }
-    let or_never = |time: Option<_>| time.map_or_else(|| "never".to_owned(), rfc3339);
-    let lines = [
-        ("name", user.profile.username.to_string()),
-        ("full name", user.profile.full_name()),
-        ("given name", user.profile.given_name.clone()),
-        ("family name", user.profile.family_name.clone()),
-        ("e-mail", user.profile.email.to_string()),
-        ("groups", groups(app, user).join(", ")),
-        ("state", state(user).to_owned()),
-        ("added", rfc3339(user.created_at)),
-        ("password set", or_never(user.password_changed_at)),
-        ("last sign-in", or_never(user.last_sign_in_at)),
-        ("id", user.id.to_string()),
-        ("subject", user.subject.to_string()),
-    ];
-    let mut text = String::new();
-    for (name, value) in lines {
-        let value = if value.is_empty() { "-" } else { &value };
-        text.push_str(&format!("{name:<13} {value}\n"));
-    }
-    print(&text);
-    Ok(())
-}
-
-fn as_json(app: &App, user: &User) -> Value {
-    json!({
-        "username": user.profile.username.as_str(),
-        "email": user.profile.email.as_str(),
-        "email_verified": user.profile.email_verified,
-        "display_name": user.profile.display_name,
-        "given_name": user.profile.given_name,
-        "family_name": user.profile.family_name,
-        "groups": groups(app, user),
-        "disabled": user.state.is_disabled(),
-        "has_password": user.password_changed_at.is_some(),
-        "has_totp": user.has_totp,
-        "created_at": rfc3339(user.created_at),
-        "modified_at": rfc3339(user.modified_at),
-        "password_changed_at": user.password_changed_at.map(rfc3339),
-        "last_sign_in_at": user.last_sign_in_at.map(rfc3339),
-        "id": user.id.to_string(),
-        "subject": user.subject.to_string(),
-    })
 }
