@@ -1,5 +1,6 @@
 //! LDAP, asked by the tools of OpenLDAP, by a client library, and byte by byte.
 
+mod app_passwords;
 mod clients;
 mod crowd;
 mod lasting;
