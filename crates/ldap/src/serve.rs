@@ -24,7 +24,7 @@ use crate::entry::{self, Shape};
 use crate::extended::start_tls_response;
 use crate::frame::{Frame, Operation};
 use crate::results::{Results, Step};
-use crate::session::{Answer, Outdated, Session, result};
+use crate::session::{Answer, Session, result};
 use crate::wire::{CHUNK, End, Wire};
 
 /// Makes an encrypted stream of a plain one, as the server. What is behind it is not known here.
@@ -113,6 +113,9 @@ impl LdapDoor {
 }
 
 const OUTDATED: End = End::Notice(LdapResultCode::Unavailable, "the account was changed, bind again");
+/// How many requests of one connection are answered before others have their turn.
+const TURN: u32 = 64;
+
 const STOPPING: End = End::Notice(LdapResultCode::Unavailable, "the server is stopping");
 
 struct Connection<S> {
@@ -142,6 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Answers requests until TLS is to begin, or the connection ends.
     async fn run(&mut self, stop: &CancellationToken) -> Result<(), End> {
         let mut stopping = std::pin::pin!(stop.cancelled());
+        let mut answered = 0_u32;
         loop {
             let is_bound = self.session.is_bound();
             let frame = match self.wire.at_hand(is_bound)? {
@@ -159,6 +163,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.is_settled = self.session.is_bound();
                 (self.peer.settle)(self.is_settled);
             }
+            // Who sends more and more at once does not keep others waiting.
+            answered = (answered + 1) % TURN;
+            if answered == 0 {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -168,12 +177,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if self.wire.owes() >= CHUNK || may_take_long(operation) {
             self.wire.flush().await?;
         }
-        // In a box, so that a connection that waits does not hold room for it.
-        match Box::pin(self.session.handle(frame)).await {
+        match self.session.handle(frame).await {
             Answer::Nothing => {}
             Answer::Unbind => return Err(End::Unbound),
             Answer::Outdated => return Err(OUTDATED),
-            Answer::Search(results) => self.results(id, *results).await?,
+            Answer::Search(results) => self.results(id, results).await?,
             Answer::StartTls(response) => return self.start_tls(id, response).await,
             Answer::Replies(replies, controls) => self.wire.put_all(id, replies, controls)?,
         }
@@ -195,21 +203,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         Ok(is_alone)
     }
 
+    /// Gathers what a search finds. What does not end at once goes on in a box, so that a connection
+    /// that waits does not hold room for it.
+    async fn results(&mut self, id: i32, mut results: Box<Results>) -> Result<(), End> {
+        match self.slice(id, &mut results)? {
+            Step::End => self.done(id, *results, false),
+            Step::More => self.done(id, *results, true),
+            step => Box::pin(self.further(id, results, step)).await,
+        }
+    }
+
     /// Sends entries as they are found. Between the slices of a long search others have their
     /// turn, whoever reads is asked for again, and what they have sent in the meantime is seen.
-    async fn results(&mut self, id: i32, mut results: Results) -> Result<(), End> {
+    async fn further(&mut self, id: i32, mut results: Box<Results>, mut step: Step) -> Result<(), End> {
         let limit = Duration::from_secs(results.time_limit);
         let begun = now();
-        let more = loop {
-            let reader = match self.session.reader() {
-                Ok(Some(reader)) => reader,
-                Ok(None) | Err(Outdated) => return Err(OUTDATED),
-            };
-            match results.step(self.session.app().directory(), reader, id, self.wire.gathered()) {
+        loop {
+            match step {
                 Step::Pause => {}
                 Step::Fetch(target, attributes) => self.with_pictures(id, &results, target, attributes).await?,
-                Step::End => break false,
-                Step::More => break true,
+                Step::End => return self.done(id, *results, false),
+                Step::More => return self.done(id, *results, true),
             }
             if self.wire.owes() >= CHUNK {
                 self.wire.flush().await?;
@@ -222,7 +236,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 let done = LdapOp::SearchResultDone(result(LdapResultCode::TimeLimitExceeded, ""));
                 return self.wire.put(id, done, Vec::new());
             }
-        };
+            step = self.slice(id, &mut results)?;
+        }
+    }
+
+    /// Gathers one slice of what a search finds.
+    fn slice(&mut self, id: i32, results: &mut Results) -> Result<Step, End> {
+        let Ok(Some(reader)) = self.session.reader() else { return Err(OUTDATED) };
+        Ok(results.step(self.session.app().directory(), reader, id, self.wire.gathered()))
+    }
+
+    /// Gathers the end of a search.
+    fn done(&mut self, id: i32, results: Results, more: bool) -> Result<(), End> {
         let (done, controls) = results.end(more, &mut self.session.pages);
         self.wire.put(id, LdapOp::SearchResultDone(done), controls)
     }
@@ -252,4 +277,38 @@ const fn may_take_long(operation: Operation) -> bool {
 fn now() -> Instant {
     #[expect(clippy::disallowed_methods, reason = "measures how long a search takes")]
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// TLS as `server` gives it, by its size: a pointer.
+    struct Handshake;
+
+    impl Encrypt<TcpStream> for Handshake {
+        type Encrypted = Box<TcpStream>;
+
+        async fn encrypt(self, plain: TcpStream) -> io::Result<Self::Encrypted> {
+            Ok(Box::new(plain))
+        }
+    }
+
+    fn size_of_plain<A, B, C, F>(_: impl Fn(LdapDoor, A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn size_of_encrypted<A, B, F>(_: impl Fn(LdapDoor, A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_that_waits_is_small() {
+        let plain = size_of_plain(LdapDoor::plain::<TcpStream, Handshake>);
+        let encrypted = size_of_encrypted(LdapDoor::encrypted::<Box<TcpStream>>);
+        // What makes it grow is in a box while it is needed: see `results` and `Session::handle`.
+        assert!(plain < 2_048 && encrypted < 2_048, "{plain} and {encrypted} bytes");
+    }
 }

@@ -5,6 +5,7 @@
 //! are in files of their own.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use ldap3_proto::control::LdapControl;
@@ -40,6 +41,14 @@ pub(crate) enum Answer {
     Unbind,
     /// The end of the connection: whoever is bound is not what they were.
     Outdated,
+}
+
+/// A request in hand.
+enum Handled<'a> {
+    /// Answered.
+    Answer(Answer),
+    /// To be answered by this.
+    Later(Pin<Box<dyn Future<Output = Answer> + Send + 'a>>),
 }
 
 /// Whoever is bound is not what they were: disabled, deleted, or with a new password.
@@ -91,17 +100,22 @@ impl Session {
         Ok(Some(Reader { user: user.id, role, now: self.app.now() }))
     }
 
-    /// As [`Session::reader`], for the beginning of an operation.
+    /// As [`Session::reader`], for the beginning of an operation. Only app passwords are asked for
+    /// outside of memory; for those alone there is a box, see [`Session::handle`].
     async fn reader_now(&self) -> Result<Option<Reader>, Outdated> {
-        let Some(binding) = &self.binding else { return Ok(None) };
-        let (user, role) = self.app.bound_still(binding).await.ok_or(Outdated)?;
-        Ok(Some(Reader { user: user.id, role, now: self.app.now() }))
+        match &self.binding {
+            Some(binding) if matches!(binding.with, BoundWith::AppPassword(_)) => {
+                Box::pin(self.app.bound_still(binding)).await.ok_or(Outdated)?;
+            }
+            _ => {}
+        }
+        self.reader()
     }
 
-    /// Answers one request.
-    pub(crate) async fn handle(&mut self, mut frame: Frame) -> Answer {
-        let operation = frame.operation;
-        match operation {
+    /// Answers one request. What takes more than memory is in a box: a connection that waits would
+    /// hold room for the longest of it all the time.
+    pub(crate) async fn handle(&mut self, frame: Frame) -> Answer {
+        match frame.operation {
             Operation::Unbind => return Answer::Unbind,
             Operation::Abandon => return Answer::Nothing,
             Operation::Bind => {
@@ -112,26 +126,44 @@ impl Session {
             _ => {}
         }
         let Ok(reader) = self.reader_now().await else { return Answer::Outdated };
+        match self.at_once(frame, reader) {
+            Handled::Answer(answer) => answer,
+            Handled::Later(later) => later.await,
+        }
+    }
+
+    /// Answers a request from memory, or says what is to be done for it.
+    fn at_once(&mut self, mut frame: Frame, reader: Option<Reader>) -> Handled<'_> {
+        let operation = frame.operation;
         let controls = match Controls::read(std::mem::take(&mut frame.controls), operation) {
             Ok(controls) => controls,
-            Err(bad) => return reply(operation, result(bad.code(), &bad.to_string())),
+            Err(bad) => return Handled::Answer(reply(operation, result(bad.code(), &bad.to_string()))),
         };
         let Some(LdapMsg { op, .. }) = frame.decode() else {
-            return reply(operation, result(LdapResultCode::ProtocolError, "the request is not well formed"));
+            let malformed = result(LdapResultCode::ProtocolError, "the request is not well formed");
+            return Handled::Answer(reply(operation, malformed));
         };
         match op {
-            LdapOp::BindRequest(request) => reply(operation, self.bind(request).await),
             LdapOp::SearchRequest(request) => {
-                self.search(reader, request, controls).unwrap_or_else(|refusal| reply(operation, refusal))
+                let found = self.search(reader, request, controls);
+                Handled::Answer(found.unwrap_or_else(|refusal| reply(operation, refusal)))
             }
             LdapOp::CompareRequest(request) => {
-                reply(operation, self.compare(reader, &request, controls).unwrap_or_else(|refusal| refusal))
+                let compared = self.compare(reader, &request, controls).unwrap_or_else(|refusal| refusal);
+                Handled::Answer(reply(operation, compared))
             }
-            LdapOp::ExtendedRequest(request) => self.extended(reader, &request).await,
-            op => match self.write(reader, op, controls).await {
-                Ok(controls) => answered(operation, result(LdapResultCode::Success, ""), controls),
-                Err(refusal) => reply(operation, refusal),
-            },
+            LdapOp::BindRequest(request) => {
+                Handled::Later(Box::pin(async move { reply(operation, self.bind(request).await) }))
+            }
+            LdapOp::ExtendedRequest(request) => {
+                Handled::Later(Box::pin(async move { self.extended(reader, &request).await }))
+            }
+            op => Handled::Later(Box::pin(async move {
+                match self.write(reader, op, controls).await {
+                    Ok(controls) => answered(operation, result(LdapResultCode::Success, ""), controls),
+                    Err(refusal) => reply(operation, refusal),
+                }
+            })),
         }
     }
 
