@@ -8,6 +8,7 @@ use ostiary_model::{
     UserId,
 };
 
+use crate::avatars::photograph;
 use crate::house::new_person;
 use crate::{House, secret};
 
@@ -28,6 +29,7 @@ verbs! {
     AddPersonWithPassword,
     EditPerson,
     ChangePerson,
+    SetPicture,
     SetPassword,
     SetPasswordOfPasswordManager,
     SetPasswordOfAdministrator,
@@ -64,6 +66,7 @@ verbs! {
     ChangeOwnMail,
     /// Of an attribute that people may not change.
     ChangeOwnShell,
+    SetOwnPicture,
     /// The last: it ends the session of whoever may.
     SetOwnPassword,
 }
@@ -154,6 +157,7 @@ pub(crate) async fn try_it(house: &House, ctx: &Ctx, verb: Verb, on: &Targets) -
         | Verb::ChangeOwnKeys
         | Verb::ChangeOwnMail
         | Verb::ChangeOwnShell
+        | Verb::SetOwnPicture
         | Verb::SetOwnPassword => Box::pin(on_oneself(house, ctx, verb, on)).await,
         _ => match Box::pin(on_people(house, ctx, verb, on)).await {
             Some(result) => result,
@@ -186,6 +190,7 @@ async fn on_people(house: &House, ctx: &Ctx, verb: Verb, on: &Targets) -> Option
         Verb::AddPersonWithPassword => app.person_add(ctx, &new, Some(&password)).await.map(drop),
         Verb::EditPerson => app.person_edit(ctx, on.person, &edit).await,
         Verb::ChangePerson => app.person_change(ctx, on.person, &change).await,
+        Verb::SetPicture => app.avatar_set(ctx, on.person, Some(&photograph(2, 2))).await.map(drop),
         Verb::SetPassword => app.person_set_password(ctx, on.person, &password).await,
         Verb::SetPasswordOfPasswordManager => app.person_set_password(ctx, on.manager, &password).await,
         Verb::SetPasswordOfAdministrator => app.person_set_password(ctx, on.administrator, &password).await,
@@ -254,6 +259,7 @@ async fn on_oneself(house: &House, ctx: &Ctx, verb: Verb, on: &Targets) -> Resul
         Verb::ChangeOwnShell => {
             PersonChange { values: vec![(LOGIN_SHELL, vec![b"/bin/zsh".to_vec()])], ..PersonChange::default() }
         }
+        Verb::SetOwnPicture => return app.avatar_set(ctx, user, Some(&photograph(3, 3))).await.map(drop),
         _ => return app.person_set_password(ctx, user, &secret("a lamp in the harbour")).await,
     };
     app.person_change(ctx, user, &change).await

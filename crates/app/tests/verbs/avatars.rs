@@ -20,7 +20,7 @@ on_both_pairs!(
 const PLACE: &[u8] = b"51.5007 N, 0.1246 W";
 
 /// A photograph that says where it was taken.
-fn photograph(width: u16, height: u16) -> Vec<u8> {
+pub(crate) fn photograph(width: u16, height: u16) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, 90);
     encoder.add_exif_metadata(PLACE).unwrap();

@@ -182,7 +182,7 @@ fn is_allowed(who: Who, verb: Verb) -> bool {
         Verb::AddMember | Verb::RemoveMember | Verb::ChangeMembers => {
             who.administers() || matches!(who, Who::GroupManager | Who::BoundGroupManager)
         }
-        Verb::ChangeOwnNames | Verb::ChangeOwnKeys => who.stands(),
+        Verb::ChangeOwnNames | Verb::ChangeOwnKeys | Verb::SetOwnPicture => who.stands(),
         Verb::ChangeOwnMail | Verb::ChangeOwnShell => who.stands() && who.administers(),
         Verb::SetOwnPassword => who.stands() && !who.has_one_factor(),
         Verb::ResetFactors
