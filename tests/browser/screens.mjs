@@ -138,6 +138,13 @@ picture('account', () => visitor, async () => {
   await visitor.page.waitForURL((to) => to.href.startsWith(application.callback));
   await visitor.page.goto(`${ostiary.accounts}/account`);
 });
+picture('app-passwords-none', () => visitor, async () => { await visitor.page.goto(`${ostiary.accounts}/account/app-passwords`); });
+picture('app-password', () => visitor, async () => {
+  await fill(visitor.page, { name: 'Mail on my phone', networks: '10.0.0.0/8' });
+  await follow(visitor.page, 'main form button.button-main');
+});
+picture('app-passwords', () => visitor, () => follow(visitor.page, 'main a.button-main'));
+picture('app-password-revoke', () => visitor, () => follow(visitor.page, 'main .list-item a.button'));
 picture('problem', () => visitor, async () => { await visitor.page.goto(asked('https://content.example.tld/elsewhere')); });
 
 picture('people', () => admin, async () => {
