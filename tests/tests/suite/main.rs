@@ -5,6 +5,7 @@
 
 mod architecture;
 mod cli;
+mod cli_directory;
 mod config;
 mod durability;
 mod harness;

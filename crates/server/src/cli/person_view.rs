@@ -48,7 +48,7 @@ pub(crate) fn show(app: &App, user: &User, json: bool) -> Result<()> {
         ("given name", user.profile.given_name.clone()),
         ("family name", user.profile.family_name.clone()),
         ("e-mail", user.profile.email.to_string()),
-        ("further", addresses(app, user).join(", ")),
+        ("further e-mail", addresses(app, user).join(", ")),
         ("groups", names(&directory.groups_of(user.id)).join(", ")),
         ("manages", names(&directory.managed_by(user.id)).join(", ")),
         ("state", state(user, moment(app).now).to_owned()),
@@ -85,8 +85,8 @@ pub(crate) fn aligned(lines: &[(&str, String)]) -> String {
     let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     let mut text = String::new();
     for (name, value) in lines {
-        let value = if value.is_empty() { "-".to_owned() } else { value.replace('\n', &format!("\n{:width$} ", "")) };
-        text.push_str(&format!("{name:<width$} {value}\n"));
+        let value = if value.is_empty() { "-".to_owned() } else { value.replace('\n', &format!("\n{:width$}  ", "")) };
+        text.push_str(&format!("{name:<width$}  {value}\n"));
     }
     text
 }
