@@ -49,6 +49,8 @@ pub(crate) enum Section {
     People,
     /// Groups.
     Groups,
+    /// Attributes and object classes.
+    Attributes,
 }
 
 impl Rail {
@@ -69,6 +71,10 @@ impl Rail {
 
     pub(crate) fn is_groups(&self) -> bool {
         self.section == Section::Groups
+    }
+
+    pub(crate) fn is_attributes(&self) -> bool {
+        self.section == Section::Attributes
     }
 
     pub(crate) const fn current(&self) -> &'static str {

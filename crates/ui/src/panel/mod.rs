@@ -3,6 +3,9 @@
 mod add_to_group;
 mod app_password;
 mod ask;
+mod attribute_delete;
+mod attribute_form;
+mod attributes;
 mod badges;
 mod group;
 mod group_form;
@@ -45,6 +48,7 @@ pub fn panel(app: Arc<App>) -> Router {
         .route("/", get(async || see_other(routes::PEOPLE)))
         .merge(people_routes())
         .merge(group_routes())
+        .merge(attribute_routes())
         .route(routes::HAND_OVER, get(hand_over::take))
         .route(routes::SIGN_OUT, get(sign_out::show).post(sign_out::submit))
         .route(routes::AVATAR, get(face::serve))
@@ -87,4 +91,17 @@ fn group_routes() -> Router<Arc<App>> {
         .route(&below("groups"), get(nesting::show_children).post(nesting::submit_children))
         .route(&below("parents"), get(nesting::show_parents).post(nesting::submit_parents))
         .route(&below("managers"), get(managers::show).post(managers::submit))
+}
+
+fn attribute_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route(routes::ATTRIBUTES, get(attributes::show))
+        .route(routes::ATTRIBUTE_NEW, get(attribute_form::show_new).post(attribute_form::submit_new))
+        .route(routes::ATTRIBUTE, get(attribute_form::show_edit).post(attribute_form::submit_edit))
+        .route(&routes::below(routes::ATTRIBUTE, "delete"), get(attribute_delete::ask).post(attribute_delete::delete))
+        .route(routes::OBJECT_CLASS_NEW, get(attribute_form::show_new_class).post(attribute_form::submit_new_class))
+        .route(
+            &routes::below(routes::OBJECT_CLASS, "delete"),
+            get(attribute_delete::ask_class).post(attribute_delete::delete_class),
+        )
 }

@@ -3,13 +3,14 @@
 use askama::Template;
 
 use super::ask::{Ask, Link, Typed};
+use super::attribute_form::What;
 use super::badges::Badge;
 use super::keeper::{Rail, Section};
 use super::people::{Choice, Head, Nobody};
 use super::person_form::Up;
 use super::{
-    add_to_group, ask, group, group_form, groups, members, paging, password, people, person, person_fields,
-    person_form, picture, values,
+    add_to_group, ask, attribute_form, attributes, group, group_form, groups, members, paging, password, people,
+    person, person_fields, person_form, picture, values,
 };
 use crate::form::Field;
 use crate::samples::{NAMES, face, field, frame, note, notice, picture_form, when};
@@ -37,6 +38,13 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
         ("group-empty", group(false).render().unwrap()),
         ("group-form", group_form(false).render().unwrap()),
         ("group-form-error", group_form(true).render().unwrap()),
+        ("attributes", attributes(true).render().unwrap()),
+        ("attributes-first", attributes(false).render().unwrap()),
+        ("attribute-new", attribute_form(What::New, false).render().unwrap()),
+        ("attribute-error", attribute_form(What::New, true).render().unwrap()),
+        ("attribute", attribute_form(What::Known, true).render().unwrap()),
+        ("attribute-built-in", attribute_form(What::BuiltIn, false).render().unwrap()),
+        ("object-class-new", attribute_form(What::Class, true).render().unwrap()),
         ("members", members(true).render().unwrap()),
         ("members-empty", members(false).render().unwrap()),
     ]
@@ -333,6 +341,53 @@ fn group_form(failed: bool) -> group_form::Page {
             values: values::ValueField::samples(NAMES[4], failed),
         },
         verb: "Add",
+    }
+}
+
+fn attributes(has_own: bool) -> attributes::Page {
+    let row = |name: &str| attributes::Row {
+        href: "/attributes/1001".into(),
+        name: name.into(),
+        kind: "Whole number, several".into(),
+        on: "People and groups",
+        seen_by: "Everybody",
+        changed_by: "People, on their own entry",
+    };
+    let class = |name: &str| attributes::ClassRow {
+        delete: "/attributes/object-classes/inetMailUser/delete".into(),
+        name: name.into(),
+        on: "People",
+    };
+    attributes::Page {
+        frame: frame(),
+        rail: rail(Section::Attributes),
+        custom: if has_own { NAMES.iter().map(|name| row(name)).collect() } else { Vec::new() },
+        built_in: vec![row("sshPublicKey"), row("loginShell"), row("homeDirectory")],
+        classes: if has_own { NAMES.iter().map(|name| class(name)).collect() } else { Vec::new() },
+    }
+}
+
+fn attribute_form(what: What, failed: bool) -> attribute_form::Page {
+    attribute_form::Page {
+        frame: frame(),
+        rail: rail(Section::Attributes),
+        notice: failed.then(notice),
+        up: Up { href: "/attributes".into(), label: "Attributes".into() },
+        heading: format!("Attribute {}", NAMES[4]),
+        lead: "Text.".into(),
+        verb: "Save",
+        delete: failed.then(|| "/attributes/1001/delete".into()),
+        what,
+        form: attribute_form::Fields {
+            name: if failed { field() } else { Field::default() },
+            kinds: attribute_form::kinds("integer"),
+            is_list: true,
+            on_users: true,
+            on_groups: false,
+            bearers_error: failed.then(|| NAMES[4].into()),
+            is_visible: true,
+            is_editable: false,
+        },
     }
 }
 
