@@ -57,7 +57,7 @@ impl Session {
         } else if request.value.is_some() {
             result(LdapResultCode::ProtocolError, "StartTLS has no value")
         } else {
-            return Answer::StartTls(start_tls_response(result(LdapResultCode::Success, "")));
+            return Answer::StartTls;
         };
         Answer::Replies(vec![start_tls_response(res)], Vec::new())
     }

@@ -34,9 +34,9 @@ pub(crate) enum Answer {
     Replies(Vec<LdapOp>, Vec<LdapControl>),
     /// Entries as they are found.
     Search(Box<Results>),
-    /// This message in clear text, and from then on TLS (RFC 4511 section 4.14). Unless the wire is
-    /// in the middle of something: then `serve` refuses.
-    StartTls(LdapOp),
+    /// Success in clear text, and from then on TLS (RFC 4511 section 4.14). Unless the wire is in the
+    /// middle of something: then `serve` refuses.
+    StartTls,
     /// The end of the connection, as asked.
     Unbind,
     /// The end of the connection: whoever is bound is not what they were.
