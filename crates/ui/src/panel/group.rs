@@ -41,6 +41,8 @@ pub(crate) struct Page {
     pub(crate) parents: Vec<Linked>,
     pub(crate) managers: Vec<Member>,
     pub(crate) attributes: Vec<Shown>,
+    /// Whether one of them has a value.
+    pub(crate) has_values: bool,
     pub(crate) gid: Option<i64>,
     pub(crate) dn: String,
     pub(crate) added: When,
@@ -104,6 +106,7 @@ fn page(keeper: &Keeper, group: &Group, asked: Option<usize>) -> Page {
     let ids: HashSet<UserId> = direct.iter().map(|user| user.id).collect();
     let others: Vec<&Arc<User>> = all.iter().filter(|user| !ids.contains(&user.id)).collect();
     let children = directory.subgroups_of(group.id);
+    let kept = values::of_group(directory, Some(group.id));
     let member = |user: &Arc<User>| Member { through: through(keeper, user, &children), ..Member::new(user, now) };
 
     let page = page_of(asked, direct.len());
@@ -126,7 +129,8 @@ fn page(keeper: &Keeper, group: &Group, asked: Option<usize>) -> Page {
         },
         parents: directory.parents_of(group.id).iter().map(|group| linked(keeper, group)).collect(),
         managers: directory.managers_of(group.id).iter().map(|user| Member::new(user, now)).collect(),
-        attributes: values::shown(&values::of_group(directory, Some(group.id)), now),
+        has_values: values::any(&kept),
+        attributes: values::shown(&kept, now),
         gid: group.gid_number,
         dn: directory.group_dn(group),
         added: When::new(now, group.created_at),

@@ -40,6 +40,8 @@ pub(crate) struct Page {
     pub(crate) groups: Vec<InGroup>,
     /// Of administrators' attributes.
     pub(crate) attributes: Vec<Shown>,
+    /// Whether one of them has a value.
+    pub(crate) has_values: bool,
     pub(crate) systems: Systems,
     pub(crate) password_changed: Option<When>,
     pub(crate) has_totp: bool,
@@ -120,6 +122,7 @@ fn page(keeper: &Keeper, user: &User, sessions: usize, app_passwords: &[AppPassw
         added: when(user.created_at),
         seen: user.last_sign_in_at.map(when),
         groups: groups(keeper, user),
+        has_values: values::any(&custom),
         attributes: values::shown(&custom, now),
         systems: systems(keeper, user, &built_in),
         password_changed: user.password_changed_at.map(when),

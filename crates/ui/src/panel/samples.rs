@@ -136,6 +136,7 @@ fn person(is_old: bool) -> person::Page {
         added: when(),
         seen: is_old.then(when),
         groups: if is_old { NAMES.iter().map(|name| in_group(name)).collect() } else { Vec::new() },
+        has_values: is_old,
         attributes: if is_old { shown() } else { Vec::new() },
         systems: person::Systems {
             uid: is_old.then_some(200_017),
@@ -319,6 +320,7 @@ fn group(has_members: bool) -> group::Page {
         children: if has_members { NAMES.iter().map(|name| linked(name)).collect() } else { Vec::new() },
         parents: if has_members { vec![linked(NAMES[4])] } else { Vec::new() },
         managers: if has_members { vec![someone(NAMES[4]), someone(NAMES[1])] } else { Vec::new() },
+        has_values: has_members,
         attributes: if has_members { shown() } else { Vec::new() },
         gid: has_members.then_some(200_018),
         dn: "cn=Editors,ou=groups,dc=example,dc=tld".into(),

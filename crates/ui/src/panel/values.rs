@@ -272,6 +272,11 @@ pub(crate) fn changes(kept: &[Kept], typed: &Typed) -> StoredValues {
     kept.iter().filter_map(changed).collect()
 }
 
+/// Whether there is a value at all.
+pub(crate) fn any(kept: &[Kept]) -> bool {
+    kept.iter().any(|kept| kept.pictures > 0 || !kept.values.is_empty())
+}
+
 /// The values that there are, as a page shows them.
 pub(crate) fn shown(kept: &[Kept], now: Timestamp) -> Vec<Shown> {
     kept.iter().map(|kept| kept.shown(now)).collect()
