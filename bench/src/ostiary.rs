@@ -1,5 +1,6 @@
 //! A running Ostiary that holds the population, in a data folder of its own.
 
+use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -56,7 +57,9 @@ impl Ostiary {
 
     pub(crate) fn start(&self) -> anyhow::Result<Serving> {
         let mut command = Command::new(&self.binary);
-        command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        // What happens is always logged; it goes where logs go.
+        let log = OpenOptions::new().create(true).append(true).open(self.log())?;
+        command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OSTIARY_")) {
             command.env_remove(name);
         }
@@ -87,7 +90,7 @@ impl Ostiary {
         let mut address = None;
         loop {
             let Ok(line) = lines.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) else {
-                bail!("Ostiary did not get ready; its log is above");
+                bail!("Ostiary did not get ready: {}", std::fs::read_to_string(self.log())?);
             };
             if let Some((_, rest)) = line.split_once("ldap://") {
                 address = address.or(rest.split_whitespace().next().and_then(|address| address.parse().ok()));
@@ -97,6 +100,10 @@ impl Ostiary {
                 return Ok(Serving { running, address, ready_in: begun.elapsed() });
             }
         }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.data.with_extension("log")
     }
 
     /// What it calls itself.

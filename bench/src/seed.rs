@@ -14,8 +14,8 @@ use ostiary_store::{CacheUrl, DatabaseUrl, Store};
 use crate::argon;
 use crate::population::{GROUPS, PASSWORD, Person, Population, READER, SIGNING_IN, WRITER, group_name};
 
-/// Where the server begins to number people and groups by default.
-const POSIX_FIRST: i64 = 200_000;
+/// Within the range of the server by default, and far from its beginning, where it takes its own.
+const POSIX_FIRST: i64 = 300_000;
 /// So many people are written in one transaction.
 const PART: usize = 2000;
 
