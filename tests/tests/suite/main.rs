@@ -15,6 +15,7 @@ mod oidc_relying_party;
 mod oidc_requests;
 mod oidc_sources;
 mod oidc_tokens;
+mod pages_directory;
 mod pages_forms;
 mod pages_front;
 mod pages_panel;

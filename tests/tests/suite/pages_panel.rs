@@ -34,6 +34,15 @@ const GETS: &[&str] = &[
     "/groups/Editors/edit",
     "/groups/Editors/delete",
     "/groups/Editors/members",
+    "/groups/Editors/groups",
+    "/groups/Editors/parents",
+    "/groups/Editors/managers",
+    "/attributes",
+    "/attributes/new",
+    "/attributes/1",
+    "/attributes/1001/delete",
+    "/attributes/object-classes/new",
+    "/people/ada/app-passwords/revoke",
     "/people/nobody",
     "/groups/none",
 ];
@@ -54,6 +63,15 @@ const POSTS: &[&str] = &[
     "/groups/Editors/edit",
     "/groups/Editors/delete",
     "/groups/Editors/members",
+    "/groups/Editors/groups",
+    "/groups/Editors/parents",
+    "/groups/Editors/managers",
+    "/attributes/new",
+    "/attributes/1",
+    "/attributes/1001/delete",
+    "/attributes/object-classes/new",
+    "/attributes/object-classes/x/delete",
+    "/people/ada/app-passwords/revoke",
 ];
 
 /// Everything that a form could hold.
@@ -69,7 +87,7 @@ const FIELDS: &[(&str, &str)] = &[
 ];
 
 /// The first form of a page's own part, beside the navigation.
-fn own_form(page: &Page) -> Result<Form> {
+pub(crate) fn own_form(page: &Page) -> Result<Form> {
     let (_, main) = page.body.split_once("<main").context("no main part")?;
     Page { body: main.to_owned(), ..page.clone() }.form("csrf")
 }
@@ -203,7 +221,7 @@ fn button_in_row(page: &Page, name: &str) -> Result<String> {
 }
 
 /// Fills in the form of a page of the panel and sends it.
-async fn post(browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Result<Page> {
+pub(crate) async fn post(browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Result<Page> {
     let page = browser.open(browser.directory(path)?).await?;
     ensure!(page.status.is_success(), "{path} answers {}: {}", page.status, page.text());
     let form = fields.iter().fold(own_form(&page)?, |form, (name, value)| form.fill(name, value));
