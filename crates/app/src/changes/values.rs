@@ -57,7 +57,14 @@ pub(super) fn checked(
     bearer: Bearer,
     given: &[(u32, Vec<Vec<u8>>)],
 ) -> Result<StoredValues, AdminError> {
-    given.iter().map(|(number, list)| Ok((*number, list_checked(schema, bearer, *number, list)?))).collect()
+    let mut all = StoredValues::with_capacity(given.len());
+    for (number, list) in given {
+        let list = list_checked(schema, bearer, *number, list)?;
+        // Who names an attribute twice means the later one.
+        all.retain(|(earlier, _)| earlier != number);
+        all.push((*number, list));
+    }
+    Ok(all)
 }
 
 /// Whether `list` is something else than what is stored. Pictures are not at hand, so they are

@@ -185,6 +185,12 @@ async fn lists_have_no_value_twice_and_not_too_many(pair: Pair) {
     ] {
         refused(&house, words, app.person_change(&ctx, ada.id, &of(number, list))).await;
     }
+    // Who names an attribute twice means the later one, also when that is what is there already.
+    app.person_change(&ctx, ada.id, &of(single, &["a"])).await.unwrap();
+    let mut change = of(single, &["b"]);
+    change.values.extend(of(single, &["a"]).values);
+    app.person_change(&ctx, ada.id, &change).await.unwrap();
+    assert_eq!(app.directory().values_of_user(ada.id, single), ["a"]);
     let many: Vec<String> = (0..500).map(|number| number.to_string()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     app.person_change(&ctx, ada.id, &of(integer, &many)).await.unwrap();

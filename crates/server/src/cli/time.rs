@@ -25,7 +25,7 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
         return None;
     }
     let (time, zone) = clock.split_at_checked(8)?;
-    if time.bytes().nth(2) != Some(b':') || time.bytes().nth(5) != Some(b':') {
+    if [2, 5].into_iter().any(|place| time.as_bytes().get(place) != Some(&b':')) {
         return None;
     }
     let bare = |text: &str, separator| text.replace(separator, "");
