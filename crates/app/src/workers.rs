@@ -133,6 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "waits for a thread to be quiet")]
     fn memory_is_kept_for_the_next_job_and_given_back_in_quiet() {
         let workers = Workers::<Vec<u8>>::start("test", 1, 4).unwrap();
         let (tell, told) = channel();

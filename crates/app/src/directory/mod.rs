@@ -6,6 +6,8 @@
 
 mod column;
 mod index;
+#[cfg(test)]
+mod nested_tests;
 mod panel;
 mod pictures;
 mod search;
@@ -93,7 +95,7 @@ impl Directory {
         let mut rows = Vec::with_capacity(changes.len());
         for change in changes {
             rows.push(match change.kind {
-                ChangeKind::User(id) => Row::User(id, store.user_entry(id).await?),
+                ChangeKind::User(id) => Row::User(id, store.user_entry(id).await?.map(Box::new)),
                 ChangeKind::Group(id) => Row::Group(id, store.group_entry(id).await?),
                 ChangeKind::Membership(member) => Row::Membership(member, store.membership_exists(member).await?),
                 ChangeKind::Nesting(nesting) => Row::Nesting(nesting, store.nesting_exists(nesting).await?),

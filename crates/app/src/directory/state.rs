@@ -131,7 +131,7 @@ fn value_terms(schema: &Schema, values: &Values, each: &mut dyn FnMut(Attribute,
 
 /// How a row stands now; `None` and false when it is gone.
 pub(super) enum Row {
-    User(UserId, Option<UserEntry>),
+    User(UserId, Option<Box<UserEntry>>),
     Group(GroupId, Option<GroupEntry>),
     Membership(Membership, bool),
     Nesting(Nesting, bool),
@@ -224,7 +224,7 @@ impl State {
     /// Makes an entry what its row says. Doing it twice changes nothing.
     pub(super) fn set(&mut self, row: Row) {
         match row {
-            Row::User(id, entry) => self.user_set(id, entry),
+            Row::User(id, entry) => self.user_set(id, entry.map(|entry| *entry)),
             Row::Group(id, entry) => self.group_set(id, entry),
             Row::Membership(member, there) => self.member_set(member, there),
             Row::Nesting(nesting, there) => self.nesting_set(nesting, there),
@@ -480,7 +480,7 @@ impl State {
 
     /// Whether a person is in a group, directly or through another.
     pub(super) fn is_in(&self, person: &Person, group: u32) -> bool {
-        person.groups.iter().any(|own| *own == group)
+        person.groups.contains(&group)
             || person.groups.iter().any(|own| self.units.get(*own).is_some_and(|unit| unit.above.contains(&group)))
     }
 
