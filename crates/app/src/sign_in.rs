@@ -77,7 +77,7 @@ impl App {
         let (by_name, by_email) = tokio::join!(self.store().user_by_name(&folded), self.store().user_by_email(&folded));
         let user = by_name?.or(by_email?);
         let tried = self.password_guess(ctx, user, folded, password).await?;
-        let (user, left) = self.password_check(ctx, tried, password, |user| may_sign_in(user)).await?;
+        let (user, left) = self.password_check(ctx, tried, password, may_sign_in).await?;
         let opening = Opening {
             methods: AuthMethods::default().with(AuthMethod::Password),
             authenticated_at: ctx.now,

@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read their environment, measure, and start tasks of their own")]
 
 mod administration;
+mod app_password_ends;
 mod app_passwords;
 mod attempts;
 mod attributes;
