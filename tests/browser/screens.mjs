@@ -163,6 +163,53 @@ picture('person-delete', () => admin, async () => { await admin.page.goto(`${ost
 picture('groups', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups`); });
 picture('group', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups/Editors`); });
 picture('group-members', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups/Editors/members`); });
+picture('group-manage', () => admin, async () => {
+  const { page } = admin;
+  await page.goto(`${ostiary.directory}/groups/Staff/groups`);
+  await page.locator('main [name=group]').selectOption('Lagos office');
+  await follow(page, 'main form button.button-main');
+  await page.goto(`${ostiary.directory}/groups/Staff/managers?q=${keeper.username}`);
+  await follow(page, 'main button[name=add]');
+});
+picture('group-nested', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups/Staff`); });
+picture('group-edit', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/groups/Staff/edit`); });
+picture('group-in-a-circle', () => admin, async () => {
+  await admin.page.goto(`${ostiary.directory}/groups/Lagos%20office/groups`);
+  await admin.page.locator('main [name=group]').selectOption('Staff');
+  await follow(admin.page, 'main form button.button-main');
+});
+picture('attributes-empty', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/attributes`); });
+picture('attribute-new', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/attributes/new`); });
+picture('attribute-refused', () => admin, async () => {
+  await fill(admin.page, { name: 'uid' });
+  await follow(admin.page, 'main form button.button-main');
+});
+picture('attributes', () => admin, async () => {
+  const { page } = admin;
+  for (const [name, kind] of [['department', 'string'], ['remote', 'boolean'], ['hiredAt', 'date_time']]) {
+    await page.goto(`${ostiary.directory}/attributes/new`);
+    await fill(page, { name });
+    await page.locator('main [name=kind]').selectOption(kind);
+    await follow(page, 'main form button.button-main');
+  }
+});
+picture('attribute', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/attributes/1001`); });
+picture('attribute-delete', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/attributes/1001/delete`); });
+picture('person-expired', () => admin, async () => {
+  const { page } = admin;
+  await page.goto(`${ostiary.directory}/people/${shown.username}/edit`);
+  await fill(page, {
+    addresses: 'ada@example.tld\na.okafor@example.tld', not_after: '2026-03-01T18:00', 'attr-1001': 'Editorial office',
+    'attr-1003': '2024-09-01T08:30',
+  });
+  await page.locator('main [name="attr-1002"]').selectOption('TRUE');
+  await follow(page, 'main form button.button-main');
+});
+picture('person-edit-refused', () => admin, async () => {
+  await admin.page.goto(`${ostiary.directory}/people/${shown.username}/edit`);
+  await fill(admin.page, { uid_number: 'many' });
+  await follow(admin.page, 'main form button.button-main');
+});
 picture('nobody-found', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people?q=nobody+of+that+name`); });
 picture('no-such-page', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/no-such-page`); });
 picture('signed-out', () => admin, async () => {
