@@ -5,11 +5,13 @@
 //! panel's lists are in the modules below; who may see what is decided by `model::may`.
 
 mod column;
+mod compare;
 mod index;
 #[cfg(test)]
 mod nested_tests;
 mod panel;
 mod pictures;
+mod places;
 mod search;
 mod state;
 #[cfg(test)]

@@ -11,10 +11,11 @@ use ostiary_model::{Assertion, Attribute, Dn, Filter, Folded, GroupId, Pattern, 
 use thiserror::Error;
 
 use super::Directory;
+use super::compare::refers_to;
 use super::index::{Place, Term};
 use super::state::{State, Target};
 use super::tree::{Found, Tree};
-use super::view::{Reader, View, refers_to};
+use super::view::{Reader, View};
 
 /// How much of the tree is meant (RFC 4511 section 4.5.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

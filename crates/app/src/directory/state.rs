@@ -16,6 +16,7 @@ use ostiary_store::Snapshot;
 use super::Counts;
 use super::column::Column;
 use super::index::{Index, Place, Term};
+use super::places::Places;
 use super::values::Values;
 
 /// One entry of the tree.
@@ -137,47 +138,6 @@ pub(super) enum Row {
     Nesting(Nesting, bool),
 }
 
-/// Entries by place. Places that are free are given away again.
-struct Places<T> {
-    list: Vec<Option<T>>,
-    free: Vec<u32>,
-}
-
-impl<T> Default for Places<T> {
-    fn default() -> Self {
-        Self { list: Vec::new(), free: Vec::new() }
-    }
-}
-
-impl<T> Places<T> {
-    fn get(&self, place: u32) -> Option<&T> {
-        self.list.get(place as usize)?.as_ref()
-    }
-
-    fn get_mut(&mut self, place: u32) -> Option<&mut T> {
-        self.list.get_mut(place as usize)?.as_mut()
-    }
-
-    fn take(&mut self, place: u32) -> Option<T> {
-        self.list.get_mut(place as usize)?.take()
-    }
-
-    fn put(&mut self, place: u32, entry: T) {
-        if let Some(slot) = self.list.get_mut(place as usize) {
-            *slot = Some(entry);
-        }
-    }
-
-    /// A place that nobody has.
-    fn open(&mut self) -> Option<u32> {
-        self.free.pop().or_else(|| {
-            let place = u32::try_from(self.list.len()).ok()?;
-            self.list.push(None);
-            Some(place)
-        })
-    }
-}
-
 #[derive(Default)]
 pub(super) struct State {
     /// The last change that is contained.
@@ -203,7 +163,7 @@ const ROLES: [(&str, Role); 3] = [
 impl State {
     pub(super) fn new(snapshot: Snapshot) -> Self {
         let mut state = Self { seq: snapshot.seq, schema: Arc::new(snapshot.schema), ..Self::default() };
-        state.persons.list.reserve(snapshot.users.len());
+        state.persons.reserve(snapshot.users.len());
         state.person_places.reserve(snapshot.users.len());
         state.index.reserve(snapshot.users.len() * 6);
         for entry in snapshot.users {
@@ -246,7 +206,7 @@ impl State {
                 }
             }
             self.person_places.remove(&id);
-            self.persons.free.push(place);
+            self.persons.give_back(place);
             return;
         };
         let Some(place) = place.or_else(|| self.persons.open()) else { return };
@@ -267,7 +227,7 @@ impl State {
             let (Some(place), Some(old)) = (place, old) else { return };
             self.unit_places.remove(&id);
             self.unit_forget(place, &old);
-            self.units.free.push(place);
+            self.units.give_back(place);
             self.find_roles();
             return;
         };
@@ -413,20 +373,20 @@ impl State {
 
     /// Every place that people have or had.
     pub(super) fn person_places(&self) -> u32 {
-        u32::try_from(self.persons.list.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.persons.len()).unwrap_or(u32::MAX)
     }
 
     /// Every place that groups have or had.
     pub(super) fn unit_places(&self) -> u32 {
-        u32::try_from(self.units.list.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.units.len()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn persons(&self) -> impl Iterator<Item = &Person> {
-        self.persons.list.iter().flatten()
+        self.persons.iter()
     }
 
     pub(super) fn units(&self) -> impl Iterator<Item = &Unit> {
-        self.units.list.iter().flatten()
+        self.units.iter()
     }
 
     /// The entries that may have a value with `part` in it, if they are at most `most`.

@@ -2,14 +2,14 @@
 //! it, so what a reader may not see can neither be read nor guessed by asking.
 
 use ostiary_model::{
-    Action, Attribute, Custom, Entry, Folded, HOME_DIRECTORY, LOGIN_SHELL, Reference, Role, SSH_PUBLIC_KEY, Schema,
-    Timestamp, User, UserId, Value, may,
+    Action, Attribute, Custom, Entry, HOME_DIRECTORY, LOGIN_SHELL, Role, SSH_PUBLIC_KEY, Schema, Timestamp, User,
+    UserId, may,
 };
 use uuid::Uuid;
 
 use super::state::{Person, State, Target, Unit};
-use super::tree::{Found, Tree};
-use super::values::{Values, is_picture};
+use super::tree::Tree;
+use super::values::is_picture;
 
 const PERSON_CLASSES: &[&str] =
     &["inetOrgPerson", "organizationalPerson", "person", "posixAccount", "mailAccount", "top"];
@@ -17,7 +17,7 @@ const GROUP_CLASSES: &[&str] = &["groupOfUniqueNames", "groupOfNames", "posixGro
 const BRANCH_CLASSES: &[&str] = &["organizationalUnit", "top"];
 /// The class of those who have an SSH key.
 const KEY_CLASS: &str = "ldapPublicKey";
-const SUBSCHEMA: &str = "cn=Subschema";
+pub(super) const SUBSCHEMA: &str = "cn=Subschema";
 
 /// `userAccountControl` of an open account (NORMAL_ACCOUNT).
 const OPEN: i64 = 512;
@@ -73,7 +73,7 @@ impl Reader {
     }
 
     /// Whether values of `attribute` are shown at all.
-    fn sees_attribute(self, attribute: Attribute) -> bool {
+    pub(super) fn sees_attribute(self, attribute: Attribute) -> bool {
         match attribute {
             Attribute::Custom(Custom { is_visible: false, .. }) => self.sees_all(),
             _ => true,
@@ -83,14 +83,14 @@ impl Reader {
 
 /// An entry as a reader sees it, while the directory stands still.
 pub struct View<'a> {
-    state: &'a State,
-    tree: &'a Tree,
-    reader: Reader,
-    kind: Kind<'a>,
+    pub(super) state: &'a State,
+    pub(super) tree: &'a Tree,
+    pub(super) reader: Reader,
+    pub(super) kind: Kind<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Kind<'a> {
+pub(super) enum Kind<'a> {
     Base,
     People,
     Groups,
@@ -199,7 +199,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn classes(&self, take: &mut dyn FnMut(&str)) {
+    pub(super) fn classes(&self, take: &mut dyn FnMut(&str)) {
         let fixed = match self.kind {
             Kind::Base => match self.base_kind() {
                 "dc" => &["domain", "top"],
@@ -226,7 +226,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn structural_class(&self) -> &'static str {
+    pub(super) fn structural_class(&self) -> &'static str {
         match self.kind {
             Kind::Base => match self.base_kind() {
                 "dc" => "domain",
@@ -240,7 +240,7 @@ impl<'a> View<'a> {
     }
 
     /// How many entries directly below it the reader may see.
-    fn subordinates(&self) -> usize {
+    pub(super) fn subordinates(&self) -> usize {
         let counts = self.state.counts();
         match self.kind {
             Kind::Base => 2,
@@ -257,7 +257,7 @@ impl<'a> View<'a> {
     }
 
     /// The base has the attribute that it is named by.
-    fn base_value(&self, attribute: Attribute) -> Option<&str> {
+    pub(super) fn base_value(&self, attribute: Attribute) -> Option<&str> {
         let is_naming = attribute.name() == self.base_kind();
         self.tree.base.rdns().first().and_then(|rdn| rdn.value()).filter(|_| is_naming)
     }
@@ -326,11 +326,11 @@ impl<'a> View<'a> {
     }
 
     /// Whether the reader sees everybody in a group, or themselves alone.
-    fn sees_members(&self, unit: &Unit) -> bool {
+    pub(super) fn sees_members(&self, unit: &Unit) -> bool {
         self.reader.sees_all() || self.reader.manages(unit)
     }
 
-    fn members(&self, unit: &Unit, take: &mut dyn FnMut(&str)) {
+    pub(super) fn members(&self, unit: &Unit, take: &mut dyn FnMut(&str)) {
         let sees_members = self.sees_members(unit);
         let mut dn = String::new();
         let persons = unit.members.iter().filter_map(|place| self.state.person_at(*place));
@@ -351,7 +351,7 @@ impl<'a> View<'a> {
     }
 
     /// Hands user names to `is_last` until it says so, and says whether it did.
-    fn member_uids(&self, unit: &Unit, is_last: &mut dyn FnMut(&str) -> bool) -> bool {
+    pub(super) fn member_uids(&self, unit: &Unit, is_last: &mut dyn FnMut(&str) -> bool) -> bool {
         let Some(place) = self.state.unit_place(unit.group.id) else { return false };
         if !self.sees_members(unit) {
             let own = self.state.person(self.reader.user).filter(|own| self.state.is_in(own, place));
@@ -361,11 +361,11 @@ impl<'a> View<'a> {
         members.filter_map(|place| self.state.person_at(place)).any(|one| is_last(one.user.profile.username.as_str()))
     }
 
-    fn account_control(&self, user: &User) -> i64 {
+    pub(super) fn account_control(&self, user: &User) -> i64 {
         if user.is_open(self.reader.now) { OPEN } else { CLOSED }
     }
 
-    fn person_time(&self, user: &User, attribute: Attribute) -> Option<Timestamp> {
+    pub(super) fn person_time(&self, user: &User, attribute: Attribute) -> Option<Timestamp> {
         match attribute {
             Attribute::CreateTimestamp => Some(user.created_at),
             Attribute::ModifyTimestamp => Some(user.modified_at),
@@ -374,173 +374,6 @@ impl<'a> View<'a> {
             _ => None,
         }
     }
-
-    fn person_any(&self, person: &Person, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
-        let user = &*person.user;
-        let text = match attribute {
-            Attribute::Uid => &person.name,
-            Attribute::Cn | Attribute::DisplayName => &person.full_name_folded,
-            Attribute::Mail => return person.emails.iter().any(|email| matches(Value::Text(email.as_str()))),
-            Attribute::GivenName => &person.given_name,
-            Attribute::Sn => &person.family_name,
-            Attribute::MemberOf => return !person.groups.is_empty() && matches(Value::Reference),
-            Attribute::EntryUuid => return matches(Value::Uuid(user.id.uuid())),
-            Attribute::UserAccountControl => return matches(Value::Integer(self.account_control(user))),
-            Attribute::UidNumber => return user.uid_number.is_some_and(|number| matches(Value::Integer(number))),
-            Attribute::GidNumber => return user.primary_group().is_some_and(|number| matches(Value::Integer(number))),
-            Attribute::JpegPhoto => return user.has_avatar && matches(Value::Opaque),
-            Attribute::Custom(custom) => return self.custom_any(person, custom, matches),
-            _ => return self.person_time(user, attribute).is_some_and(|at| matches(Value::Time(at))),
-        };
-        !text.as_str().is_empty() && matches(Value::Text(text.as_str()))
-    }
-
-    fn custom_any(&self, person: &Person, custom: Custom, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
-        let values = person.values.of(custom.number);
-        match custom.number {
-            LOGIN_SHELL if values.is_empty() => matches(Value::Text(&self.tree.posix.shell)),
-            HOME_DIRECTORY if values.is_empty() => matches(Value::Text(&self.tree.posix.home_of(&person.user))),
-            _ => any_of(&person.values, custom, matches),
-        }
-    }
-
-    fn unit_any(&self, unit: &Unit, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
-        match attribute {
-            Attribute::Cn | Attribute::DisplayName | Attribute::Uid => matches(Value::Text(unit.name.as_str())),
-            Attribute::Member | Attribute::UniqueMember => {
-                let (mut some, members) = (false, !unit.members.is_empty() || !unit.children.is_empty());
-                if members {
-                    self.members(unit, &mut |_| some = true);
-                }
-                some && matches(Value::Reference)
-            }
-            // Names in plain letters are folded as they stand; there may be very many.
-            Attribute::MemberUid => self.member_uids(unit, &mut |name| match name.is_ascii() {
-                true => matches(Value::Text(name)),
-                false => matches(Value::Text(Folded::exact(name).as_str())),
-            }),
-            Attribute::MemberOf => !unit.above.is_empty() && matches(Value::Reference),
-            Attribute::EntryUuid => matches(Value::Uuid(unit.group.id.uuid())),
-            Attribute::GroupNumber => matches(Value::Integer(unit.group.number)),
-            Attribute::GidNumber => unit.group.gid_number.is_some_and(|number| matches(Value::Integer(number))),
-            Attribute::Custom(custom) => any_of(&unit.values, custom, matches),
-            _ => unit_time(unit, attribute).is_some_and(|at| matches(Value::Time(at))),
-        }
-    }
-}
-
-impl Entry for View<'_> {
-    fn any(&self, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
-        if !self.reader.sees_attribute(attribute) {
-            return false;
-        }
-        match (attribute, self.kind) {
-            (Attribute::ObjectClass, _) => {
-                let mut found = false;
-                self.classes(&mut |name| found = found || matches(Value::Class(name)));
-                found
-            }
-            (Attribute::StructuralObjectClass, _) => matches(Value::Class(self.structural_class())),
-            (Attribute::EntryDn | Attribute::SubschemaSubentry, _) => matches(Value::Reference),
-            (Attribute::HasSubordinates, _) => matches(Value::Boolean(self.subordinates() > 0)),
-            (Attribute::NumSubordinates, _) => {
-                matches(Value::Integer(i64::try_from(self.subordinates()).unwrap_or(i64::MAX)))
-            }
-            (_, Kind::Base) => {
-                self.base_value(attribute).is_some_and(|value| matches(Value::Text(Folded::new(value).as_str())))
-            }
-            (Attribute::Ou, Kind::People) => matches(Value::Text("people")),
-            (Attribute::Ou, Kind::Groups) => matches(Value::Text("groups")),
-            (_, Kind::People | Kind::Groups) => false,
-            (_, Kind::Person(person)) => self.person_any(person, attribute, matches),
-            (_, Kind::Unit(unit)) => self.unit_any(unit, attribute, matches),
-        }
-    }
-
-    fn refers(&self, attribute: Attribute, reference: &Reference) -> bool {
-        let Some(whom) = refers_to(self.state, self.tree, attribute, reference) else {
-            return attribute == Attribute::SubschemaSubentry && is_subschema(reference);
-        };
-        match (attribute, self.kind, whom) {
-            (Attribute::EntryDn, _, whom) => whom == self.target(),
-            (Attribute::MemberOf, Kind::Person(person), Target::Group(group)) => {
-                self.state.unit_place(group).is_some_and(|place| self.state.is_in(person, place))
-            }
-            (Attribute::MemberOf, Kind::Unit(unit), Target::Group(group)) => {
-                self.state.unit_place(group).is_some_and(|place| unit.above.contains(&place))
-            }
-            (Attribute::Member | Attribute::UniqueMember, Kind::Unit(unit), Target::Person(id)) => {
-                let is_direct = || {
-                    let place = self.state.unit_place(unit.group.id);
-                    self.state
-                        .person(id)
-                        .is_some_and(|person| place.is_some_and(|place| person.groups.contains(&place)))
-                };
-                (self.sees_members(unit) || id == self.reader.user) && is_direct()
-            }
-            (Attribute::Member | Attribute::UniqueMember, Kind::Unit(unit), Target::Group(group)) => {
-                let place = self.state.unit_place(group);
-                self.sees_members(unit) && place.is_some_and(|place| unit.children.contains(&place))
-            }
-            _ => false,
-        }
-    }
-
-    fn reaches(&self, attribute: Attribute, reference: &Reference) -> bool {
-        let Kind::Unit(unit) = self.kind else { return self.refers(attribute, reference) };
-        if !matches!(attribute, Attribute::Member | Attribute::UniqueMember) {
-            return self.refers(attribute, reference);
-        }
-        let (Some(whom), Some(place)) =
-            (refers_to(self.state, self.tree, attribute, reference), self.state.unit_place(unit.group.id))
-        else {
-            return false;
-        };
-        match whom {
-            Target::Person(id) => {
-                (self.sees_members(unit) || id == self.reader.user)
-                    && self.state.person(id).is_some_and(|person| self.state.is_in(person, place))
-            }
-            Target::Group(id) => {
-                self.sees_members(unit) && self.state.unit(id).is_some_and(|inner| inner.above.contains(&place))
-            }
-            _ => false,
-        }
-    }
-
-    fn is_named(&self, attribute: Attribute, value: &Folded) -> bool {
-        let own = match self.kind {
-            Kind::Person(person) => attribute == Attribute::Uid && person.name == *value,
-            Kind::Unit(unit) => attribute == Attribute::Cn && unit.name == *value,
-            Kind::Base | Kind::People | Kind::Groups => false,
-        };
-        let branch = match self.kind {
-            Kind::People | Kind::Person(_) => Some("people"),
-            Kind::Groups | Kind::Unit(_) => Some("groups"),
-            Kind::Base => None,
-        };
-        let in_base = |(kind, name): (&str, &Folded)| attribute.name() == kind && name == value;
-        own || (attribute == Attribute::Ou && branch == Some(value.as_str()))
-            || self.tree.base.rdns().iter().filter_map(|rdn| rdn.single()).any(in_base)
-    }
-}
-
-/// The entry that a reference in a filter names, by the kind of entry that the attribute holds.
-pub(super) fn refers_to(state: &State, tree: &Tree, attribute: Attribute, reference: &Reference) -> Option<Target> {
-    match (attribute, reference) {
-        (_, Reference::Dn(dn)) => match tree.resolve(state, dn) {
-            Found::Entry(target) => Some(target),
-            Found::Nearest(_) => None,
-        },
-        (Attribute::MemberOf, Reference::Name(name)) => {
-            state.unit_by_name(name.as_str()).map(|unit| Target::Group(unit.group.id))
-        }
-        (_, Reference::Name(name)) => state.person_by_name(name.as_str()).map(|person| Target::Person(person.user.id)),
-    }
-}
-
-fn is_subschema(reference: &Reference) -> bool {
-    matches!(reference, Reference::Dn(dn) if dn.folded() == Folded::new(SUBSCHEMA))
 }
 
 fn present(text: &str, take: &mut dyn FnMut(&str)) {
@@ -553,11 +386,7 @@ fn uuid(id: Uuid, take: &mut dyn FnMut(&str)) {
     take(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
 }
 
-fn any_of(values: &Values, custom: Custom, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
-    values.of(custom.number).iter().any(|value| matches(value.compared()))
-}
-
-fn unit_time(unit: &Unit, attribute: Attribute) -> Option<Timestamp> {
+pub(super) fn unit_time(unit: &Unit, attribute: Attribute) -> Option<Timestamp> {
     match attribute {
         Attribute::CreateTimestamp => Some(unit.group.created_at),
         Attribute::ModifyTimestamp => Some(unit.group.modified_at),

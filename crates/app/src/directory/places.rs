@@ -1,0 +1,60 @@
+//! A list in which entries keep their place as long as they are there.
+
+/// Entries by place. Places that are free are given away again.
+pub(super) struct Places<T> {
+    list: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self { list: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Places<T> {
+    pub(super) fn get(&self, place: u32) -> Option<&T> {
+        self.list.get(place as usize)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.list.get_mut(place as usize)?.as_mut()
+    }
+
+    pub(super) fn take(&mut self, place: u32) -> Option<T> {
+        self.list.get_mut(place as usize)?.take()
+    }
+
+    pub(super) fn put(&mut self, place: u32, entry: T) {
+        if let Some(slot) = self.list.get_mut(place as usize) {
+            *slot = Some(entry);
+        }
+    }
+
+    /// A place that nobody has.
+    pub(super) fn open(&mut self) -> Option<u32> {
+        self.free.pop().or_else(|| {
+            let place = u32::try_from(self.list.len()).ok()?;
+            self.list.push(None);
+            Some(place)
+        })
+    }
+
+    /// Lets a place, whose entry was taken, go to another.
+    pub(super) fn give_back(&mut self, place: u32) {
+        self.free.push(place);
+    }
+
+    /// How many places there are, free ones too.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.list.reserve(count);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.list.iter().flatten()
+    }
+}
