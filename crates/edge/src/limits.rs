@@ -120,6 +120,7 @@ impl Places {
         let most = self.parties.values_mut().max_by_key(|party| party.strangers.len());
         let Some(most) = most.filter(|party| party.strangers.len() >= strangers + 2) else { return false };
         let Some((_, leave)) = most.strangers.pop() else { return false };
+        tracing::debug!(held = self.held, "all places are taken: somebody unknown gives way");
         leave.cancel();
         true
     }
