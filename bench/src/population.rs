@@ -133,3 +133,23 @@ fn skewed(chance: &mut Chance) -> u32 {
     let even = u64::from(chance.below(1 << 16));
     u32::try_from((even * even * u64::from(GROUPS)) >> 32).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_the_same_every_time_and_in_three_to_eight_groups() {
+        let population = Population::new("dc=localhost", 10_000);
+        let again = Population::new("dc=localhost", 10_000);
+        for (one, other) in population.people.iter().zip(&again.people) {
+            assert_eq!((&one.uid, &one.mail, &one.groups), (&other.uid, &other.mail, &other.groups));
+            assert!((3..=8).contains(&one.groups.len()) && one.groups.is_sorted());
+        }
+        let memberships: usize = population.people.iter().map(|person| person.groups.len()).sum();
+        assert_eq!(memberships, population.members.iter().map(Vec::len).sum::<usize>());
+        let mut sizes: Vec<_> = population.members.iter().map(Vec::len).collect();
+        sizes.sort_unstable();
+        assert!(sizes[0] > 0 && (60..100).contains(&sizes[250]) && (1500..3000).contains(&sizes[499]), "{sizes:?}");
+    }
+}

@@ -89,29 +89,36 @@ pub(crate) fn idle(ostiary: &Ostiary, population: &Population) -> anyhow::Result
     let server = Ostiary { settings: raised, ..ostiary.clone() }.start()?;
     let (address, pid) = (server.address, server.pid());
     let target = Target { name: "Ostiary", address, pid, writer: crate::population::WRITER, population };
-    let search = || -> anyhow::Result<Measured> {
-        measure(&[target], Kind::User, Effort::of(CONNECTIONS, 3, 1.5))?.first().copied().context("a figure")
-    };
-    let mut without = vec![search()?];
-    thread::sleep(Duration::from_secs(2));
-    let before = resident_mb(pid)?;
-    let held = hold(address).context("10,000 connections cannot be held; ulimit -n must allow 12,000 files")?;
-    thread::sleep(Duration::from_secs(2));
-    let cost = resident_mb(pid)? - before;
-    let with = search()?;
-    ensure!(held.len() == IDLE, "only {} connections were taken", held.len());
-    check(&held)?;
-    drop(held);
-    thread::sleep(Duration::from_secs(1));
-    without.push(search()?);
+    let search =
+        || Ok::<_, anyhow::Error>(Measured::of(&measure(&[target], Kind::User, Effort::of(CONNECTIONS, 1, 2.0))?));
+    let (mut without, mut with, mut cost) = (vec![search()?], Vec::new(), 0.0_f64);
+    // In turn, so that whatever else the machine does meets both.
+    for _ in 0..3 {
+        thread::sleep(Duration::from_secs(1));
+        let before = resident_mb(pid)?;
+        let held = hold(address).context("10,000 connections cannot be held; ulimit -n must allow 12,000 files")?;
+        thread::sleep(Duration::from_secs(1));
+        cost = cost.max(resident_mb(pid)? - before);
+        with.push(search()?);
+        ensure!(held.len() == IDLE, "only {} connections were taken", held.len());
+        check(&held)?;
+        drop(held);
+        thread::sleep(Duration::from_secs(1));
+        without.push(search()?);
+    }
     server.stop()?;
-    let alone = median(without.iter().map(|measured| measured.rate));
-    let p99 = median(without.iter().map(|measured| measured.p99));
-    let share = with.rate / alone;
-    let row = |text: &str, rate: f64, p99: f64, rest: String| vec![text.to_owned(), count(rate), time(p99), rest];
+    // Each beside those before and after it.
+    let around = without.windows(2).map(|pair| pair.iter().map(|one| one.rate).sum::<f64>() / 2.0);
+    let share = median(with.iter().zip(around).map(|(with, without)| with.rate / without));
+    let (with, alone) = (Measured::of(&with), Measured::of(&without));
+    let row = |text: &str, one: &Measured, rest: String| vec![text.to_owned(), count(one.rate), time(one.p99), rest];
     let rows = vec![
-        row("nothing else", alone, p99, String::new()),
-        row("10,000 idle connections", with.rate, with.p99, format!("{cost:.0} MB more resident memory")),
+        row("nothing else", &alone, format!("{:.1} µs of processor time", alone.processor)),
+        row(
+            "10,000 idle connections",
+            &with,
+            format!("{:.1} µs of processor time; {cost:.0} MB more resident memory", with.processor),
+        ),
     ];
     let text = "10,000 idle connections cost less than 100 MB and do not slow a search (by a tenth at most)";
     let figure = format!("{cost:.0} MB, {:.0} % of the searches", share * 100.0);

@@ -46,14 +46,37 @@ impl Effort {
 }
 
 /// Medians of the rounds; times in microseconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Measured {
     pub(crate) rate: f64,
+    /// The rate of each round.
+    rates: Vec<f64>,
     pub(crate) p50: f64,
     pub(crate) p95: f64,
     pub(crate) p99: f64,
     /// Processor time of the server for one operation.
     pub(crate) processor: f64,
+}
+
+impl Measured {
+    /// How many times the rate of `other` this one is: the median of the rounds, each of which the
+    /// machine did alike.
+    pub(crate) fn ratio(&self, other: &Self) -> f64 {
+        median(self.rates.iter().zip(&other.rates).map(|(own, other)| own / other))
+    }
+
+    /// All of them as one.
+    pub(crate) fn of(parts: &[Self]) -> Self {
+        let of = |which: fn(&Self) -> f64| median(parts.iter().map(which));
+        Self {
+            rate: of(|one| one.rate),
+            rates: parts.iter().flat_map(|one| one.rates.iter().copied()).collect(),
+            p50: of(|one| one.p50),
+            p95: of(|one| one.p95),
+            p99: of(|one| one.p99),
+            processor: of(|one| one.processor),
+        }
+    }
 }
 
 impl Target<'_> {
@@ -129,6 +152,7 @@ pub(crate) fn measure(targets: &[Target<'_>], kind: Kind, effort: Effort) -> any
     let of = |rounds: &[(Figures, f64)], which: fn(&(Figures, f64)) -> f64| median(rounds.iter().map(which));
     let all = sets.iter().map(|(_, rounds)| Measured {
         rate: of(rounds, |round| round.0.rate),
+        rates: rounds.iter().map(|round| round.0.rate).collect(),
         p50: of(rounds, |round| round.0.p50),
         p95: of(rounds, |round| round.0.p95),
         p99: of(rounds, |round| round.0.p99),

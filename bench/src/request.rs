@@ -135,3 +135,19 @@ fn encode(op: LdapOp, ctrl: Vec<LdapControl>) -> anyhow::Result<Vec<u8>> {
     LdapCodec::default().encode(LdapMsg { msgid: i32::from(FIRST_ID), op, ctrl }, &mut bytes)?;
     Ok(bytes.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_takes_the_same_room() {
+        let request = Request::bind("uid=user00000,ou=people,dc=localhost", "secret").unwrap();
+        let mut bytes = Vec::new();
+        for id in [FIRST_ID, 0x1234, LAST_ID] {
+            request.write(id, &mut bytes);
+            let message = scan::Message::read(&bytes).unwrap().unwrap();
+            assert_eq!((message.id, message.length), (id, bytes.len()));
+        }
+    }
+}

@@ -117,13 +117,17 @@ struct Found<'a> {
     add: &'a [Measured],
 }
 
+fn ends(measured: &[Measured]) -> Option<(&Measured, &Measured)> {
+    measured.first().zip(measured.last())
+}
+
 fn goals(found: &Found<'_>) -> anyhow::Result<Vec<Goal>> {
-    let ends = |measured: &[Measured]| Some((*measured.first()?, *measured.last()?));
-    let (uid, mail) = (ends(found.uid).context("sizes")?, ends(found.mail).context("sizes")?);
-    let (add, substring) = (ends(found.add).context("sizes")?, ends(found.substring).context("sizes")?.1);
+    let uid = ends(found.uid).context("sizes")?;
+    let mail = ends(found.mail).context("sizes")?;
+    let (add, (_, substring)) = (ends(found.add).context("sizes")?, ends(found.substring).context("sizes")?);
     let started = found.started.last().context("sizes")?;
     let resident = *found.resident.last().context("sizes")?;
-    let [uid, mail] = [uid, mail].map(|(small, large)| small.rate / large.rate);
+    let [uid, mail] = [uid, mail].map(|(small, large)| small.ratio(large));
     let times = add.1.p50 / add.0.p50;
     Ok(vec![
         Goal {
