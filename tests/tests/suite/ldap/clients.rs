@@ -42,7 +42,7 @@ async fn authelia_finds_people_and_their_groups(pair: Pair) -> Result<()> {
     // Before any bind it asks what the server can do.
     let wanted = ["supportedExtension", "supportedControl", "supportedFeatures"];
     let root = entries(&mut ldap, "", Scope::Base, "(objectClass=*)", &wanted).await?;
-    ensure!(root[0].attrs["supportedExtension"] == ["1.3.6.1.4.1.4203.1.11.3"], "{root:?}");
+    ensure!(root[0].attrs["supportedExtension"] == ["1.3.6.1.4.1.4203.1.11.1", "1.3.6.1.4.1.4203.1.11.3"], "{root:?}");
     let SearchResult(_, unbound) = ldap.search(PEOPLE, Scope::Subtree, "(uid=bob)", vec!["uid"]).await?;
     assert_eq!(unbound.rc, 50, "nobody searches without a bind");
 

@@ -2,13 +2,18 @@
 
 mod app_passwords;
 mod clients;
+mod controls;
 mod crowd;
+mod differential;
 mod lasting;
 mod limits;
+mod python;
+mod schema;
 mod speed;
 mod tools;
 mod transport;
 mod wire;
+mod writes;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -13,22 +13,36 @@ on_both_pairs!(the_tools_of_openldap_get_right_answers);
 
 /// A tool with its password in a file, as nobody else should see it.
 async fn tool(house: &House, program: &str, person: &Person, arguments: &[&str]) -> Result<Finished> {
+    tool_with(house, program, person, arguments, "").await
+}
+
+/// A tool that is given `stdin`.
+pub(super) async fn tool_with(
+    house: &House,
+    program: &str,
+    person: &Person,
+    arguments: &[&str],
+    stdin: &str,
+) -> Result<Finished> {
     let file = house.ostiary.folder().join(format!("password-{}", person.username));
     std::fs::write(&file, &person.password)?;
     std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
     let mut command = Command::new(program);
     command.args(["-x", "-H", &house.ostiary.ldap_url()?, "-D", &house.ostiary.person_dn(&person.username)?]);
     command.arg("-y").arg(&file).args(arguments);
-    tokio::task::spawn_blocking(move || run(&mut command, "")).await?
+    let stdin = stdin.to_owned();
+    tokio::task::spawn_blocking(move || run(&mut command, &stdin)).await?
 }
 
 async fn search(house: &House, arguments: &[&str]) -> Result<String> {
     tool(house, "ldapsearch", &house.svc, &[&["-LLL", "-o", "ldif-wrap=no"], arguments].concat()).await?.ok()
 }
 
-/// The names in what `ldapsearch` printed.
+/// The names in what `ldapsearch` printed, sorted: nothing promises another order.
 fn names(ldif: &str) -> Vec<&str> {
-    ldif.lines().filter_map(|line| line.strip_prefix("dn: ")).collect()
+    let mut names: Vec<_> = ldif.lines().filter_map(|line| line.strip_prefix("dn: ")).collect();
+    names.sort_unstable();
+    names
 }
 
 async fn the_tools_of_openldap_get_right_answers(pair: Pair) -> Result<()> {
@@ -125,6 +139,10 @@ async fn attributes(house: &House) -> Result<()> {
             "mail: Ada@example.tld",
             "givenName: Ada",
             "sn: Okafor",
+            "uidNumber: 200005",
+            "gidNumber: 200005",
+            "loginShell: /bin/bash",
+            "homeDirectory: /home/Ada",
         ]
     );
     assert_eq!(of(&["1.1"]).await?, [""; 0]);
@@ -203,7 +221,7 @@ async fn what_is_refused(house: &House) -> Result<()> {
         tool(house, "ldapsearch", &house.bob, &["-LLL", "-b", BASE, "(|(objectClass=person)(member=*))", "member"])
             .await?
             .ok()?;
-    assert_eq!(names(&seen), ["uid=bob,ou=people,dc=localhost", "cn=Staff\\, all,ou=groups,dc=localhost"]);
+    assert_eq!(names(&seen), ["cn=Staff\\, all,ou=groups,dc=localhost", "uid=bob,ou=people,dc=localhost"]);
     assert_eq!(seen.matches("member: ").count(), 1, "{seen}");
     let other = tool(house, "ldapsearch", &house.bob, &["-b", "uid=ada,ou=people,dc=localhost"]).await?;
     assert_eq!(other.code, Some(32), "{other:?}");

@@ -18,7 +18,7 @@ async fn the_protocol_is_kept() -> Result<()> {
     what_is_no_message_ends_the_connection(&house).await?;
     binds(&house).await?;
     a_failed_bind_leaves_nobody(&house).await?;
-    operations_that_are_not_here(&house).await?;
+    what_is_not_allowed_is_refused(&house).await?;
     extended_operations(&house).await?;
     answers_come_in_order(&house).await?;
     filters_of_any_shape(&house).await?;
@@ -130,11 +130,12 @@ async fn a_failed_bind_leaves_nobody(house: &House) -> Result<()> {
     Ok(())
 }
 
-async fn operations_that_are_not_here(house: &House) -> Result<()> {
+async fn what_is_not_allowed_is_refused(house: &House) -> Result<()> {
     let dn = house.ostiary.person_dn("bob")?;
     let mut wire = house.bound(&house.svc).await?;
+    let eve = dn.replace("bob", "eve");
     let table = [
-        LdapOp::AddRequest(LdapAddRequest { dn: dn.clone(), attributes: Vec::new() }),
+        LdapOp::AddRequest(LdapAddRequest { dn: eve, attributes: Vec::new() }),
         LdapOp::ModifyRequest(LdapModifyRequest { dn: dn.clone(), changes: Vec::new() }),
         LdapOp::DelRequest(dn.clone()),
         LdapOp::ModifyDNRequest(LdapModifyDNRequest {
@@ -146,7 +147,7 @@ async fn operations_that_are_not_here(house: &House) -> Result<()> {
     ];
     for request in table {
         let answer = wire.ask(request.clone()).await?;
-        assert_eq!(result_of(&answer.op)?.code, LdapResultCode::UnwillingToPerform, "{request:?}");
+        assert_eq!(result_of(&answer.op)?.code, LdapResultCode::InsufficentAccessRights, "{request:?}");
     }
     let unknown = |criticality| vec![LdapControl::Unknown { oid: "1.2.3".into(), criticality, value: None }];
     let compare =
@@ -177,7 +178,7 @@ async fn extended_operations(house: &House) -> Result<()> {
     for (name, code) in [
         ("1.3.6.1.4.1.1466.20037", LdapResultCode::ProtocolError),
         ("1.2.3.4", LdapResultCode::ProtocolError),
-        ("1.3.6.1.4.1.4203.1.11.1", LdapResultCode::UnwillingToPerform),
+        ("1.3.6.1.4.1.4203.1.11.1", LdapResultCode::InsufficentAccessRights),
     ] {
         assert_eq!(code_of(&mut wire, ask(name, None)).await?, code, "{name}");
     }
