@@ -25,6 +25,8 @@ const MAX_ELEMENTS: usize = 20_000;
 
 const CONTROLS: u8 = 0xa0;
 const SEARCH: u8 = 0x63;
+/// The one thing in a filter that is true or false, and not a text (RFC 4511 section 4.5.1).
+const DN_ATTRIBUTES: u8 = 0x84;
 
 /// Bytes that are no LDAP message. The connection cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -280,6 +282,9 @@ fn blank_filter(filter: &mut [u8]) {
 
 fn is_text(element: &[u8]) -> bool {
     let Ok((tag, content, _)) = Element::split(element) else { return true };
+    if tag == DN_ATTRIBUTES {
+        return true;
+    }
     if tag & CONSTRUCTED == 0 {
         return std::str::from_utf8(content).is_ok();
     }
@@ -442,6 +447,10 @@ mod tests {
         assert_eq!(
             Frame::filter(b"\xa3\x08\x04\x02cn\x04\x02\xff\xfe"),
             Some(LdapFilter::Equality("??".into(), "??".into()))
+        );
+        let extensible = Frame::filter(b"\xa9\x0c\x82\x02cn\x83\x03ada\x84\x01\xff");
+        assert!(
+            matches!(extensible, Some(LdapFilter::Extensible(rule)) if rule.dn_attributes && rule.match_value == "ada")
         );
         for none in [&b""[..], b"\x87\x02cn\x30\x00", b"\x87\x05cn", b"\x04\x02cn", b"\x30\x00"] {
             assert_eq!(Frame::filter(none), None, "{none:02x?}");

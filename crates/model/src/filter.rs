@@ -211,7 +211,7 @@ impl Filter {
     #[must_use]
     pub fn extensible(schema: &Schema, attribute: &str, rule: Option<&str>, value: &str) -> Self {
         let Some(attribute) = schema.attribute(attribute) else { return Self::Undefined };
-        let bits = value.parse().ok().filter(|bits| *bits >= 0 && attribute.rule() == Rule::Integer);
+        let bits = value.trim().parse().ok().filter(|_| attribute.rule() == Rule::Integer);
         match rule {
             None => Self::compare(Some(attribute), value, Self::Equal),
             Some("1.2.840.113556.1.4.1941") => match Assertion::read(attribute, value) {

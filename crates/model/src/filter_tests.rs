@@ -162,7 +162,7 @@ fn what_nobody_can_tell() {
         "(createTimestamp=yesterday)",
         "(createTimestamp=2026*)",
         "(userAccountControl=x)",
-        "(userAccountControl:1.2.840.113556.1.4.803:=-1)",
+        "(userAccountControl:1.2.840.113556.1.4.803:=x)",
         "(entryUUID=ada)",
         "(entryUUID=0193*)",
         "(memberOf=cn=\\ff)",
