@@ -3,11 +3,11 @@
 #
 #   prepare.sh FOLDER PART ...
 #
-# Parts: programs (Debian packages), tools (Node, Playwright, axe-core), directus, fonts (only for
-# pictures). For each part FOLDER gets a file PART.done or PART.failed.
+# Parts: programs (Debian packages), python (python-ldap3), sssd, tools (Node, Playwright, axe-core),
+# directus, fonts (only for pictures). For each part FOLDER gets a file PART.done or PART.failed.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-for helper in common postgres redis node; do
+for helper in common postgres redis python sssd node; do
   # shellcheck disable=SC1090
   . "$here/$helper.sh"
 done
@@ -17,6 +17,8 @@ programs() {
   redis_install
   debian curl=curl ldapwhoami=ldap-utils /usr/sbin/slapd=slapd /usr/bin/chromium=chromium
 }
+python() { python_install; }
+sssd() { sssd_install; }
 tools() { node_install; tools_install; }
 directus() { bash "$here/../directus/run-directus.sh" install; }
 fonts() {
