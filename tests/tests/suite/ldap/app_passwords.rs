@@ -19,13 +19,13 @@ on_both_pairs!(
 );
 
 /// Somebody in a browser, who has an authenticator app.
-struct Holder {
+pub(super) struct Holder {
     person: Person,
     browser: Browser,
 }
 
 impl Holder {
-    async fn new(ostiary: &Ostiary, name: &str, groups: &[&str]) -> Result<Self> {
+    pub(super) async fn new(ostiary: &Ostiary, name: &str, groups: &[&str]) -> Result<Self> {
         let (mut person, browser) = (ostiary.add_person(name, groups).await?, Browser::new(ostiary)?);
         person.sign_in(&browser).await?;
         let page = browser.visit("/sign-in/authenticator").await?;
@@ -35,7 +35,7 @@ impl Holder {
     }
 
     /// Fills in the form, and gives the secret.
-    async fn make(&self, fields: &[(&str, &str)]) -> Result<String> {
+    pub(super) async fn make(&self, fields: &[(&str, &str)]) -> Result<String> {
         let page = self.list().await?;
         let form = fields.iter().fold(page.form("networks")?, |form, (name, value)| form.fill(name, value));
         let page = self.browser.send(&page, &form).await?;

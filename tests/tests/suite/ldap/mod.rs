@@ -8,10 +8,12 @@ mod differential;
 mod lasting;
 mod limits;
 mod python;
+mod rights;
 mod schema;
 mod speed;
 mod tools;
 mod transport;
+mod values;
 mod wire;
 mod writes;
 
