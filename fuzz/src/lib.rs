@@ -1,0 +1,167 @@
+//! What the targets ask of the parsers.
+//!
+//! The LDAP door's parsers are compiled from their files alone, so that nothing of database, hashing
+//! or TLS is built with them. A file that begins to need more of its crate does not compile here.
+
+#[path = "../../crates/ldap/src/ber.rs"]
+#[expect(dead_code, reason = "the door uses all of it")]
+mod ber;
+#[path = "../../crates/ldap/src/controls.rs"]
+#[expect(dead_code, reason = "the door uses all of it")]
+mod controls;
+#[path = "../../crates/ldap/src/filter.rs"]
+mod filter;
+#[path = "../../crates/ldap/src/frame.rs"]
+#[expect(dead_code, reason = "the door uses all of it")]
+mod frame;
+
+mod entry;
+
+use bytes::BytesMut;
+use ldap3_proto::proto::LdapOp;
+use ostiary_model::{
+    AttributeDef, AttributeKind, AttributeName, AttributeValue, Dn, FIRST_CUSTOM, Filter, InvalidFilter, MAX_TERMS,
+    Schema, Truth,
+};
+
+use ber::{OCTET_STRING, Reader, SEQUENCE, Writer, context};
+use controls::Controls;
+use entry::Sample;
+use frame::{Frame, Operation, RawControl};
+
+/// Bytes of a message after a bind, unless the configuration says otherwise.
+const MAX_MESSAGE: usize = 64 * 1024;
+
+/// A schema with an attribute of each kind.
+fn schema() -> Schema {
+    let def = |(number, kind): (u32, AttributeKind)| AttributeDef {
+        number: FIRST_CUSTOM + number,
+        name: AttributeName::from_stored(format!("x-{}", kind.as_str().replace('_', "-"))),
+        kind,
+        is_list: true,
+        on_users: true,
+        on_groups: true,
+        is_visible: true,
+        is_editable: true,
+    };
+    Schema::new((0..).zip(AttributeKind::ALL).map(def).collect(), Vec::new())
+}
+
+/// A name is read or refused, and what was read is written and read back the same.
+pub fn dn(text: &str) {
+    if let Ok(dn) = Dn::parse(text) {
+        assert_eq!(Dn::parse(&dn.to_string()), Ok(dn));
+    }
+}
+
+/// A filter is read or refused within its limits, and what was read is written and read back the
+/// same, unless folding has made the text longer than is read.
+pub fn filter(text: &str) {
+    let schema = schema();
+    let Ok(filter) = Filter::parse(text, &schema) else { return };
+    assert!(filter.size() <= MAX_TERMS);
+    evaluated(&filter);
+    match Filter::parse(&filter.to_string(), &schema) {
+        Err(InvalidFilter::TooLarge) => {}
+        again => assert_eq!(again, Ok(filter)),
+    }
+}
+
+/// A filter says something about an entry, and its opposite the opposite.
+fn evaluated(filter: &Filter) {
+    let truth = filter.evaluate(&Sample);
+    let opposite = Filter::Not(Box::new(filter.clone())).evaluate(&Sample);
+    let expected = match truth {
+        Truth::True => Truth::False,
+        Truth::False => Truth::True,
+        Truth::Undefined => Truth::Undefined,
+    };
+    // One level more may be one too many.
+    assert!(opposite == expected || opposite == Truth::Undefined, "{filter:?}");
+}
+
+/// A value is read by its kind or refused, and what was read is written and read back the same.
+pub fn value(bytes: &[u8]) {
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let kind = AttributeKind::ALL[usize::from(*kind) % AttributeKind::ALL.len()];
+    if let Ok(value) = AttributeValue::parse(kind, bytes)
+        && kind != AttributeKind::Jpeg
+    {
+        assert_eq!(AttributeValue::parse(kind, value.to_text().as_bytes()), Ok(value));
+    }
+}
+
+/// Bytes are messages or are refused; nothing is taken twice, and decoding ends. What a search asks
+/// for can be asked of an entry.
+pub fn frame(data: &[u8]) {
+    let schema = schema();
+    let mut bytes = BytesMut::from(data);
+    loop {
+        let before = bytes.len();
+        match Frame::take(&mut bytes, MAX_MESSAGE) {
+            Ok(Some(mut frame)) => {
+                assert!(bytes.len() < before);
+                let _ = Controls::read(std::mem::take(&mut frame.controls), frame.operation);
+                if let Some(LdapOp::SearchRequest(search)) = frame.decode().map(|message| message.op)
+                    && let Ok(filter) = filter::translate(&schema, search.filter)
+                {
+                    assert!(filter.size() <= MAX_TERMS);
+                    evaluated(&filter);
+                }
+            }
+            Ok(None) => {
+                assert_eq!(bytes.len(), before);
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+}
+
+/// Elements are read one after another, and never beyond the end. The first bytes say what is
+/// expected.
+pub fn ber(data: &[u8]) {
+    let (script, data) = data.split_at(data.len().min(8));
+    let mut readers = vec![Reader::new(data)];
+    for step in script {
+        let Some(reader) = readers.last_mut() else { break };
+        match step % 6 {
+            0 => readers.extend(Reader::of_sequence(data)),
+            1 => {
+                let inner = reader.take(SEQUENCE).map(Reader::new);
+                readers.extend(inner);
+            }
+            2 => drop(reader.text(OCTET_STRING)),
+            3 => drop(reader.integer()),
+            4 => drop(reader.take_if(context(step / 6 % 4))),
+            _ => {
+                if let Some(content) = reader.take(OCTET_STRING) {
+                    let written = Writer::default().put(OCTET_STRING, content).into_bytes();
+                    assert_eq!(Reader::new(&written).take(OCTET_STRING), Some(content));
+                }
+            }
+        }
+    }
+}
+
+/// Values of controls are read or refused, and a filter in one can be asked of an entry. The first
+/// byte says which control it is, the second for which operation.
+pub fn controls(data: &[u8]) {
+    let [which, operation, value @ ..] = data else { return };
+    let oid = controls::SUPPORTED[usize::from(*which) % controls::SUPPORTED.len()];
+    let operation = match operation % 6 {
+        0 => Operation::Search,
+        1 => Operation::Modify,
+        2 => Operation::Add,
+        3 => Operation::Delete,
+        4 => Operation::ModifyDn,
+        _ => Operation::Compare,
+    };
+    let control = RawControl { oid: oid.to_owned(), is_critical: *which >= 128, value: Some(value.to_vec()) };
+    if let Ok(controls) = Controls::read(vec![control], operation)
+        && let Some(assertion) = controls.assertion
+        && let Ok(filter) = filter::translate(&schema(), assertion)
+    {
+        evaluated(&filter);
+    }
+}
