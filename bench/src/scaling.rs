@@ -40,8 +40,9 @@ pub(crate) fn scaling(sizes: &[Size]) -> anyhow::Result<(Table, Vec<Goal>)> {
     let targets: Vec<_> = sizes
         .iter()
         .zip(&started)
-        .map(|(size, started)| Target {
-            name: "Ostiary",
+        .zip(["Ostiary, small", "Ostiary, usual", "Ostiary, large"])
+        .map(|((size, started), name)| Target {
+            name,
             address: started.serving.address,
             pid: started.serving.pid(),
             writer: WRITER,
@@ -58,40 +59,13 @@ pub(crate) fn scaling(sizes: &[Size]) -> anyhow::Result<(Table, Vec<Goal>)> {
         resident.push(resident_mb(target.pid)?);
     }
     let add = measure(&targets, Kind::Add, Effort::of(1, 5, 1.0))?;
-    let goals = goals(&Found {
-        started: &started,
-        uid: &uid,
-        mail: &mail,
-        substring: &substring,
-        resident: &resident,
-        add: &add,
-    })?;
-    let head = vec!["", "1,000 people", "10,000 people", "100,000 people"];
-    let line = |text: &str, cells: Vec<String>| [vec![text.to_owned()], cells].concat();
-    let rates = |measured: &[Measured]| {
-        measured.iter().map(|one| format!("{} /s, {:.1} µs", count(one.rate), one.processor)).collect()
-    };
-    let times = |measured: &[Measured]| {
-        measured.iter().map(|one| format!("{}, p99 {}", time(one.p50), time(one.p99))).collect()
-    };
-    let rows = vec![
-        line("person by uid, 16 connections; processor time of each", rates(&uid)),
-        line("person by mail, 16 connections; processor time of each", rates(&mail)),
-        line("six letters inside name or mail, one connection", times(&substring)),
-        line("by family name, one connection", times(&further)),
-        line("adding one person over LDAP, one connection", times(&add)),
-        line("processor time of that", add.iter().map(|one| time(one.processor)).collect()),
-        line("start to ready", started.iter().map(|one| format!("{:.2} s", one.ready)).collect()),
-        line("resident memory after the start", started.iter().map(|one| format!("{:.0} MB", one.fresh)).collect()),
-        line("resident memory after these searches", resident.iter().map(|mb| format!("{mb:.0} MB")).collect()),
-    ];
+    let found = Found { started: &started, uid, mail, substring, further, resident, add };
+    let goals = goals(&found)?;
+    let table = table(&found);
     for one in started {
         one.serving.stop()?;
     }
-    let note = "Always 500 groups, each person in three to eight of them. The three servers run at the same time and are asked in turn. \
-                An added person is on the disk when the answer comes (SQLite, synchronous = FULL)."
-        .to_owned();
-    Ok((Table { title: "From 1,000 to 100,000 people", head, rows, notes: vec![note] }, goals))
+    Ok((table, goals))
 }
 
 fn start(ostiary: &Ostiary) -> anyhow::Result<Started> {
@@ -108,13 +82,42 @@ fn start(ostiary: &Ostiary) -> anyhow::Result<Started> {
     Ok(Started { serving, ready: median(ready.into_iter()), fresh })
 }
 
+/// What was measured at each size.
 struct Found<'a> {
     started: &'a [Started],
-    uid: &'a [Measured],
-    mail: &'a [Measured],
-    substring: &'a [Measured],
-    resident: &'a [f64],
-    add: &'a [Measured],
+    uid: Vec<Measured>,
+    mail: Vec<Measured>,
+    substring: Vec<Measured>,
+    further: Vec<Measured>,
+    resident: Vec<f64>,
+    add: Vec<Measured>,
+}
+
+fn table(found: &Found<'_>) -> Table {
+    let Found { started, uid, mail, substring, further, resident, add } = found;
+    let head = vec!["", "1,000 people", "10,000 people", "100,000 people"];
+    let line = |text: &str, cells: Vec<String>| [vec![text.to_owned()], cells].concat();
+    let rates = |measured: &[Measured]| {
+        measured.iter().map(|one| format!("{} /s, {:.1} µs", count(one.rate), one.processor)).collect()
+    };
+    let times = |measured: &[Measured]| {
+        measured.iter().map(|one| format!("{}, p99 {}", time(one.p50), time(one.p99))).collect()
+    };
+    let rows = vec![
+        line("person by uid, 16 connections; processor time of each", rates(uid)),
+        line("person by mail, 16 connections; processor time of each", rates(mail)),
+        line("six letters inside name or mail, one connection", times(substring)),
+        line("by family name, one connection", times(further)),
+        line("adding one person over LDAP, one connection", times(add)),
+        line("processor time of that", add.iter().map(|one| time(one.processor)).collect()),
+        line("start to ready", started.iter().map(|one| format!("{:.2} s", one.ready)).collect()),
+        line("resident memory after the start", started.iter().map(|one| format!("{:.0} MB", one.fresh)).collect()),
+        line("resident memory after these searches", resident.iter().map(|mb| format!("{mb:.0} MB")).collect()),
+    ];
+    let note = "Always 500 groups, each person in three to eight of them. The three servers run at the same time and are asked in turn. \
+                An added person is on the disk when the answer comes (SQLite, synchronous = FULL)."
+        .to_owned();
+    Table { title: "From 1,000 to 100,000 people", head, rows, notes: vec![note] }
 }
 
 fn ends(measured: &[Measured]) -> Option<(&Measured, &Measured)> {
@@ -122,9 +125,9 @@ fn ends(measured: &[Measured]) -> Option<(&Measured, &Measured)> {
 }
 
 fn goals(found: &Found<'_>) -> anyhow::Result<Vec<Goal>> {
-    let uid = ends(found.uid).context("sizes")?;
-    let mail = ends(found.mail).context("sizes")?;
-    let (add, (_, substring)) = (ends(found.add).context("sizes")?, ends(found.substring).context("sizes")?);
+    let uid = ends(&found.uid).context("sizes")?;
+    let mail = ends(&found.mail).context("sizes")?;
+    let (add, (_, substring)) = (ends(&found.add).context("sizes")?, ends(&found.substring).context("sizes")?);
     let started = found.started.last().context("sizes")?;
     let resident = *found.resident.last().context("sizes")?;
     let [uid, mail] = [uid, mail].map(|(small, large)| small.ratio(large));
