@@ -7,6 +7,7 @@
 
 mod ber;
 mod bind;
+mod blank;
 mod channel;
 mod compare;
 mod controls;

@@ -73,7 +73,7 @@ fn nothing_is_handed_out_without_asking() -> Result<()> {
     for name in ["grants", "exchange", "refresh"] {
         let path = format!("crates/app/src/{name}.rs");
         let text = texts.iter().find(|(found, _)| *found == path).map(|(_, text)| text.as_str()).unwrap_or_default();
-        assert!(text.contains("entitled(&mut tx, "), "{path} asks");
+        assert!(text.contains("entitled(ctx, &mut tx, "), "{path} asks");
     }
     Ok(())
 }
