@@ -170,7 +170,7 @@ pub struct Group {
     pub gid_number: Option<i64>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When its name last changed.
+    /// When it, or who is in it directly, last changed.
     pub modified_at: Timestamp,
 }
 

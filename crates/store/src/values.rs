@@ -97,9 +97,7 @@ impl Tx {
         values: &[Vec<u8>],
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let found = within!(self, db => sqlx::query(TOUCH_GROUP)
-            .bind(id.uuid()).bind(now.as_micros()).execute(db).await.map(|done| done.rows_affected()))?;
-        if !self.group_noted(id, found) {
+        if !self.group_touch(id, now).await? {
             return Ok(false);
         }
         within!(self, db => sqlx::query("DELETE FROM group_value WHERE group_id = $1 AND attribute = $2")
@@ -112,6 +110,17 @@ impl Tx {
             .execute(db).await.map(drop))?;
         }
         Ok(true)
+    }
+
+    /// Says that a group was changed now: who is in it is told by programs from others by that time.
+    /// False when there is no such group.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn group_touch(&mut self, id: GroupId, now: Timestamp) -> Result<bool, Error> {
+        let found = within!(self, db => sqlx::query(TOUCH_GROUP)
+            .bind(id.uuid()).bind(now.as_micros()).execute(db).await.map(|done| done.rows_affected()))?;
+        Ok(self.group_noted(id, found))
     }
 
     /// Makes `addresses` a person's further addresses. False when there is no such account.

@@ -58,6 +58,7 @@ impl App {
         for name in &new.groups {
             let group = group_named(tx, name).await?;
             tx.membership_insert(Membership { user: user.id, group: group.id }, ctx.now).await?;
+            tx.group_touch(group.id, ctx.now).await?;
         }
         withdraw_link(ctx, tx).await?;
         Ok(user)

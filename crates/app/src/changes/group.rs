@@ -74,20 +74,21 @@ impl App {
         if let Some(managers) = &change.managers {
             managers_write(ctx, tx, entry, managers).await?;
         }
-        if !change.remove.is_empty() {
-            let guard = Guard::before(ctx, tx).await?;
-            for member in &change.remove {
-                member::take_out(tx, group.id, *member).await?;
-            }
-            for member in &change.add {
-                member::put_in(ctx, tx, group.id, *member).await?;
-            }
-            return guard.after(ctx, tx).await;
+        let guard = if change.remove.is_empty() { None } else { Some(Guard::before(ctx, tx).await?) };
+        let mut is_changed = false;
+        for member in &change.remove {
+            is_changed |= member::take_out(tx, group.id, *member).await?;
         }
         for member in &change.add {
-            member::put_in(ctx, tx, group.id, *member).await?;
+            is_changed |= member::put_in(ctx, tx, group.id, *member).await?;
         }
-        Ok(())
+        if is_changed {
+            tx.group_touch(group.id, ctx.now).await?;
+        }
+        match guard {
+            Some(guard) => guard.after(ctx, tx).await,
+            None => Ok(()),
+        }
     }
 
     /// Renames a group.

@@ -20,6 +20,9 @@ impl App {
     pub async fn member_add(&self, ctx: &Ctx, user: UserId, group: GroupId) -> Result<bool, AdminError> {
         let mut tx = self.members_begin(ctx, group).await?;
         let added = put_in(ctx, &mut tx, group, Member::User(user)).await?;
+        if added {
+            tx.group_touch(group, ctx.now).await?;
+        }
         self.commit(ctx, tx).await?;
         self.audit(ctx, "member added", user);
         Ok(added)
@@ -33,6 +36,9 @@ impl App {
         let mut tx = self.members_begin(ctx, group).await?;
         let guard = Guard::before(ctx, &mut tx).await?;
         let removed = take_out(&mut tx, group, Member::User(user)).await?;
+        if removed {
+            tx.group_touch(group, ctx.now).await?;
+        }
         guard.after(ctx, &mut tx).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "member removed", user);
@@ -47,6 +53,9 @@ impl App {
         let mut tx = self.directory_begin(ctx).await?;
         group_at(&mut tx, nesting.parent).await?;
         let added = put_in(ctx, &mut tx, nesting.parent, Member::Group(nesting.child)).await?;
+        if added {
+            tx.group_touch(nesting.parent, ctx.now).await?;
+        }
         self.commit(ctx, tx).await?;
         self.audit(ctx, "group put into a group", nesting.child);
         Ok(added)
@@ -60,6 +69,9 @@ impl App {
         let mut tx = self.directory_begin(ctx).await?;
         let guard = Guard::before(ctx, &mut tx).await?;
         let removed = take_out(&mut tx, nesting.parent, Member::Group(nesting.child)).await?;
+        if removed {
+            tx.group_touch(nesting.parent, ctx.now).await?;
+        }
         guard.after(ctx, &mut tx).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "group taken out of a group", nesting.child);

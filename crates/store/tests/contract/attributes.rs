@@ -154,6 +154,10 @@ async fn values_are_replaced_as_a_whole(house: House) {
     let mut tx = house.store.begin().await.unwrap();
     assert!(!tx.user_values_set(ctx().id(), number, &values(&["1"]), later).await.unwrap());
     assert!(!tx.group_values_set(ctx().id(), number, &values(&["1"]), later).await.unwrap());
+    let latest = later + Span::from_secs(1);
+    assert!(tx.group_touch(group.id, latest).await.unwrap());
+    assert_eq!(tx.group_by_id(group.id).await.unwrap().unwrap().modified_at, latest);
+    assert!(!tx.group_touch(ctx().id(), latest).await.unwrap());
     assert_eq!(tx.user_entry(ctx().id()).await.unwrap(), None);
     assert_eq!(tx.group_entry(ctx().id()).await.unwrap(), None);
     let unknown = tx.user_values_set(user.id, 4, &values(&["1"]), later).await;

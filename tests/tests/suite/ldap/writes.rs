@@ -332,7 +332,11 @@ async fn groups_are_written_by_any_name_of_membership(pair: Pair) -> Result<()> 
     desk.must(root, &of(&format!("replace: member\nmember: {bob}\nmember: uid=carla,ou=people,dc=localhost\n-")))
         .await?;
     assert_eq!(members().await?.len(), 2, "the group inside is out");
+    // Programs that look for what has changed look at this.
+    let modified = desk.see(crew, &["modifyTimestamp"]).await?;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     desk.must(root, &of("delete: member\n-\nadd: member\nmember: cn=empty-membership-placeholder\n-")).await?;
+    assert_ne!(desk.see(crew, &["modifyTimestamp"]).await?, modified);
     assert_eq!(members().await?, [""; 0]);
     desk.must(
         root,
