@@ -152,7 +152,8 @@ fn least(view: &View<'_>, attribute: Attribute) -> Option<Key> {
         let key = match value {
             Value::Text(text) => Key::Text(text.to_owned()),
             Value::Integer(number) => Key::Number(number),
-            Value::Time(at) => Key::Time(at),
+            // Whole seconds, which is what entries show.
+            Value::Time(at) => Key::Time(Timestamp::from_secs(at.as_secs())),
             Value::Uuid(uuid) => Key::Uuid(uuid.as_u128()),
             Value::Boolean(truth) => Key::Boolean(truth),
             Value::Class(_) | Value::Reference | Value::Opaque => return false,

@@ -232,7 +232,9 @@ impl Filter {
     #[must_use]
     pub fn with_name(schema: &Schema, attribute: &str, rule: Option<&str>, value: &str) -> Self {
         match Self::extensible(schema, attribute, rule, value) {
-            Self::Equal(attribute, Assertion::Text(text)) => Self::WithName(attribute, text),
+            Self::Equal(attribute, Assertion::Text(text)) if attribute.rule().is_text() => {
+                Self::WithName(attribute, text)
+            }
             other => other,
         }
     }

@@ -93,6 +93,7 @@ fn what_matches() {
         "(cn=a*a*o*r)",
         "(mail=*@EXAMPLE.tld)",
         "(mail~=ada.okafor@example.tld)",
+        "(objectClass:dn:=person)",
         "(uid:dn:=ada)",
         "(mail:dn:=ada.okafor@example.tld)",
         "(sn>=oka)",
