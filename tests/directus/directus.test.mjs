@@ -1,8 +1,8 @@
 // The main job, end to end: a person signs in to a real Directus with two factors, gets the role of
 // their group, and is out everywhere the moment they are disabled.
 //
-// One Directus on PostgreSQL knows two Ostiary servers as two providers, one on each pair of database
-// and cache. Run by `bash tests/run directus`, which sets what is needed.
+// One Directus on PostgreSQL knows two Ostiary servers as two providers each, by OpenID Connect and by
+// LDAP, one on each pair of database and cache. Run by `bash tests/run directus`, which sets what is needed.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
@@ -12,6 +12,7 @@ import { openBrowser, openVisit } from '../browser/browser.mjs';
 import { Ostiary, pairs, run } from '../browser/ostiary.mjs';
 import { consent, enrol, heading, signIn, signInFully, words } from '../browser/steps.mjs';
 import { Directus } from './directus.mjs';
+import { appPassword, ldapPeople, ldapSettings, ldapTests } from './ldap.mjs';
 
 const roles = {
   Editor: '7f9c3f9e-3c0e-4d8a-9d52-6a0f3b2f1c01',
@@ -23,6 +24,12 @@ const scopes = ['openid', 'profile', 'email', 'groups', 'offline_access'];
 const callback = 'http://127.0.0.1:9/callback';
 
 const provider = (pair) => (pair.embedded ? 'embedded' : 'ostiary');
+const ldapProvider = (pair) => `${provider(pair)}ldap`;
+// Directus knows people by the name of their entry and their e-mail address, whatever the provider, and
+// wants a top-level domain that really exists.
+const ldapPerson = (pair) => ({
+  username: `bea.${provider(pair)}`, password: 'a rope for the ladder', email: `bea@${provider(pair)}.example.com`,
+});
 const doors = new Map();
 let browser;
 let directus;
@@ -56,11 +63,14 @@ before(async () => {
     });
   });
   directus = await Directus.prepare(port);
-  const settings = { AUTH_PROVIDERS: pairs.map(provider).join(',') };
+  const settings = { AUTH_PROVIDERS: pairs.flatMap((pair) => [provider(pair), ldapProvider(pair)]).join(',') };
   for (const pair of pairs) {
     const ostiary = await Ostiary.start(pair);
     doors.set(pair, ostiary);
     Object.assign(settings, await providerSettings(provider(pair), ostiary));
+    // Directus looks at the account that it binds with as it starts.
+    await ldapPeople(ostiary, ldapPerson(pair));
+    Object.assign(settings, ldapSettings(ldapProvider(pair), ostiary, roles.Guest));
   }
   await directus.start(settings, roles);
 });
@@ -74,8 +84,6 @@ after(async () => {
 for (const pair of pairs) {
   describe(`Directus, with Ostiary on ${pair.name}`, () => {
     const name = provider(pair);
-    // Directus wants one e-mail address for one user, whatever the provider, and a top-level domain
-    // that really exists.
     const ada = { username: 'ada.okafor', password: 'a lamp in the harbour', email: `ada@${name}.example.com` };
     let ostiary;
     let first;
@@ -166,10 +174,17 @@ for (const pair of pairs) {
       }
     });
 
+    ldapTests(ldapProvider(pair), ldapPerson(pair), () => ({ directus, ostiary }));
+
     test('disabling the person ends everything at once', async () => {
       const { page } = first;
+      // With an authenticator a password alone opens nothing over LDAP.
+      const secret = await appPassword(page, ostiary, 'Directus');
       const whoami = () => run('ldapwhoami',
+        ['-x', '-H', ostiary.ldap, '-D', ostiary.dn(ada.username), '-w', secret]);
+      const own = await run('ldapwhoami',
         ['-x', '-H', ostiary.ldap, '-D', ostiary.dn(ada.username), '-w', ada.password]);
+      assert.equal(own.code, 49, own.stderr);
       const bound = await whoami();
       assert.equal(bound.code, 0, bound.stderr);
 
@@ -190,7 +205,7 @@ for (const pair of pairs) {
       assert.deepEqual([refresh.status, refresh.body.error], [400, 'invalid_grant'], 'no token for a token');
       assert.equal((await whoami()).code, 49, 'no bind: invalidCredentials');
       const search = await run('ldapsearch', ['-x', '-H', ostiary.ldap, '-D', ostiary.dn(ada.username),
-        '-w', ada.password, '-b', ostiary.baseDn]);
+        '-w', secret, '-b', ostiary.baseDn]);
       assert.equal(search.code, 49);
       // Pages are answered from memory, which follows other processes, as the command line is one:
       // PostgreSQL tells it, SQLite is looked at four times a second.
