@@ -309,7 +309,7 @@ async fn groups_are_written_by_any_name_of_membership(pair: Pair) -> Result<()> 
     assert_eq!(members().await?, [format!("member: {bob}"), "member: cn=Staff\\, all,ou=groups,dc=localhost".into()]);
     assert_eq!(desk.see(crew, &["gidNumber", "memberUid"]).await?.len(), 3);
     for (code, changes) in [
-        (20, format!("add: member\nmember: UID=Bob, OU=people,dc=localhost\n-")),
+        (20, "add: member\nmember: UID=Bob, OU=people,dc=localhost\n-".to_owned()),
         (20, format!("add: uniqueMember\nuniqueMember: {bob}\n-")),
         (20, "add: memberUid\nmemberUid: bob\n-".into()),
         (16, "delete: memberUid\nmemberUid: carla\n-".into()),

@@ -45,6 +45,8 @@ pub(super) struct Both {
     pub(super) known: Known,
     /// The passwords that were set, by the name of the entry as it is written least.
     pub(super) passwords: HashMap<String, String>,
+    /// How many writes were asked for.
+    pub(super) writes: usize,
 }
 
 impl Both {
@@ -65,7 +67,7 @@ impl Both {
             met: Met::default(),
             schema,
         };
-        Ok(Self { ours, slapd, address, server, known, passwords: HashMap::new() })
+        Ok(Self { ours, slapd, address, server, known, passwords: HashMap::new(), writes: 0 })
     }
 
     /// What is different about the answers to a search.

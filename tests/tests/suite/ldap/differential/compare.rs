@@ -129,6 +129,7 @@ pub(super) fn difference(ours: &Plain, slapd: &Plain) -> Option<String> {
     told(text)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers are done with it")]
 /// The first lines of a text; `None` when there is none.
 fn told(text: String) -> Option<String> {
     let count = text.lines().count();

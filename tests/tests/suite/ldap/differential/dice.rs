@@ -41,10 +41,4 @@ impl Dice {
         }
         from[0].1.clone()
     }
-
-    pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
-        for end in (1..list.len()).rev() {
-            list.swap(end, self.below(end + 1));
-        }
-    }
 }

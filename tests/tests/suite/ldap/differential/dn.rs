@@ -34,10 +34,10 @@ pub(super) fn parts(text: &str) -> Option<Parts> {
                             rest.next();
                             bytes.push(u8::try_from(high * 16 + low).ok()?);
                         }
-                        _ => bytes.extend(first.to_string().bytes()),
+                        _ => put(first, &mut bytes),
                     }
                 }
-                Some(c) => bytes.extend(c.to_string().bytes()),
+                Some(c) => put(c, &mut bytes),
             }
         };
         rdns.last_mut()?.push((kind.trim().to_owned(), String::from_utf8(bytes).ok()?));
@@ -49,8 +49,16 @@ pub(super) fn parts(text: &str) -> Option<Parts> {
     }
 }
 
+fn put(c: char, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
 /// One spelling for each name; other text comes back as it is.
 pub(super) fn plain(text: &str) -> String {
+    // Most names are written so already.
+    if text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"=,.-_".contains(&byte)) {
+        return text.to_owned();
+    }
     parts(text).map_or_else(|| text.to_owned(), |parts| written(&parts))
 }
 

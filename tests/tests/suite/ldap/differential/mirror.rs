@@ -1,7 +1,7 @@
 //! Bringing to slapd what Ostiary makes by itself: ids, times, numbers, and the entries that are
 //! there from the start. After each write both trees are compared, then slapd's is made ours.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context as _, Result, ensure};
 use ldap3_proto::control::LdapControl;
@@ -43,19 +43,32 @@ type Attributes = BTreeMap<String, BTreeSet<Vec<u8>>>;
 /// Entries by name.
 type Tree = BTreeMap<String, Attributes>;
 
-/// Makes the tree of slapd the one of ours. Both are what the servers answered to
-/// [`everything`].
-pub(super) fn align(slapd: &mut Peer, schema: &Schema, ours: &Answer, theirs: &Answer) -> Result<()> {
-    let wanted: Tree = ours.entries.iter().map(|entry| wanted(schema, entry)).collect::<Result<_>>()?;
+/// Makes the tree of slapd the one of ours, with these passwords by the folded names of entries. Both
+/// trees are what the servers answered to [`everything`]. Whether anything was not the same.
+pub(super) fn align(
+    slapd: &mut Peer,
+    schema: &Schema,
+    passwords: &HashMap<String, String>,
+    (ours, theirs): (&Answer, &Answer),
+) -> Result<bool> {
+    let mut is_changed = false;
+    let mut wanted: Tree = ours.entries.iter().map(|entry| wanted(schema, entry)).collect::<Result<_>>()?;
+    for (name, attributes) in &mut wanted {
+        if let Some(password) = passwords.get(&dn::folded(name)) {
+            attributes.insert("userpassword".to_owned(), BTreeSet::from([password.as_bytes().to_vec()]));
+        }
+    }
     let held: Tree = theirs.entries.iter().map(|entry| held(schema, entry)).collect();
     for name in held.keys().rev().filter(|name| !wanted.contains_key(*name)) {
         done(name, slapd.ask(LdapOp::DelRequest(name.clone()))?)?;
+        is_changed = true;
     }
     // Members may be named before they are there, so they come last.
     for entry in &ours.entries {
         let name = dn::plain(&entry.dn);
         let Some(attributes) = wanted.get(&name).filter(|_| !held.contains_key(&name)) else { continue };
         let attributes = attributes.iter().filter(|(name, _)| !is_member(name)).map(list).collect();
+        is_changed = true;
         done(&name, slapd.ask_with(LdapOp::AddRequest(LdapAddRequest { dn: entry.dn.clone(), attributes }), relax())?)?;
     }
     for (name, attributes) in &wanted {
@@ -70,36 +83,43 @@ pub(super) fn align(slapd: &mut Peer, schema: &Schema, ours: &Answer, theirs: &A
         let changes: Vec<_> =
             names.into_iter().filter(differs).map(|name| replaced(name, attributes.get(name))).collect();
         if !changes.is_empty() {
+            is_changed = true;
             let request = LdapModifyRequest { dn: name.clone(), changes };
             done(name, slapd.ask_with(LdapOp::ModifyRequest(request.clone()), relax())?)
                 .with_context(|| format!("{request:?}"))?;
         }
     }
-    Ok(())
+    Ok(is_changed)
 }
 
 /// Sets right what the overlay of slapd has lost count of: it does so when one request puts a member
-/// in and takes it out.
+/// in and takes it out, or deletes an entry under a condition. Whether anything was wrong.
 pub(super) fn repair(slapd: &mut Peer, world: &World) -> Result<bool> {
-    let mut wrong = Vec::new();
+    let mut is_wrong = false;
     for item in &world.items {
         let known: BTreeSet<String> = item.get("memberof").iter().map(|group| dn::folded(group)).collect();
+        let groups: BTreeSet<&String> = world.groups().iter().map(|group| &group.folded).collect();
+        if known.iter().any(|group| !groups.contains(group)) {
+            // Of a group that is gone. It is made anew.
+            done(&item.dn, slapd.ask(LdapOp::DelRequest(item.dn.clone()))?)?;
+            is_wrong = true;
+            continue;
+        }
         for group in world.groups() {
-            let is_member = group.get("member").iter().any(|member| dn::folded(member) == dn::folded(&item.dn));
-            if is_member != known.contains(&dn::folded(&group.dn)) {
-                wrong.push((group.dn.clone(), item.dn.clone(), is_member));
+            let is_member = group.members.contains(&item.folded);
+            if is_member == known.contains(&group.folded) {
+                continue;
+            }
+            is_wrong = true;
+            let change = |operation| LdapModify { operation, modification: attribute("member", &[&item.dn]) };
+            let (put, take) = (change(LdapModifyType::Add), change(LdapModifyType::Delete));
+            for change in if is_member { [take, put] } else { [put, take] } {
+                let request = LdapModifyRequest { dn: group.dn.clone(), changes: vec![change] };
+                done(&group.dn, slapd.ask(LdapOp::ModifyRequest(request))?)?;
             }
         }
     }
-    for (group, member, is_member) in &wrong {
-        let change = |operation| LdapModify { operation, modification: attribute("member", &[member]) };
-        let (first, second) = (change(LdapModifyType::Add), change(LdapModifyType::Delete));
-        for change in if *is_member { [second, first] } else { [first, second] } {
-            let request = LdapModifyRequest { dn: group.clone(), changes: vec![change] };
-            done(group, slapd.ask(LdapOp::ModifyRequest(request))?)?;
-        }
-    }
-    Ok(!wrong.is_empty())
+    Ok(is_wrong)
 }
 
 /// Copies every entry of ours to slapd, which has none.
@@ -107,9 +127,9 @@ pub(super) fn copy(ours: &mut Peer, slapd: &mut Peer, schema: &Schema, base: &st
     let ours = ours.ask(LdapOp::SearchRequest(everything(base)))?;
     ensure!(ours.is_success() && !ours.entries.is_empty(), "{ours:?}");
     let nothing = Answer { entries: Vec::new(), ..ours.clone() };
-    align(slapd, schema, &ours, &nothing)
+    align(slapd, schema, &HashMap::new(), (&ours, &nothing)).map(drop)
 }
-
+#[expect(clippy::needless_pass_by_value, reason = "callers are done with it")]
 fn done(name: &str, answer: Answer) -> Result<()> {
     ensure!(answer.is_success(), "slapd does not take {name:?}: {answer:?}");
     Ok(())
@@ -159,7 +179,7 @@ fn held(schema: &Schema, entry: &LdapSearchResultEntry) -> (String, Attributes) 
     let mut attributes = Attributes::new();
     for one in &entry.attributes {
         let name = schema.get(&one.atype).map_or_else(|| one.atype.to_lowercase(), |one| one.name().to_lowercase());
-        if !OWN.contains(&name.as_str()) && !COMPUTED.contains(&name.as_str()) && name != "userpassword" {
+        if !OWN.contains(&name.as_str()) && !COMPUTED.contains(&name.as_str()) {
             attributes.insert(name.clone(), plain(schema, &name, &one.vals));
         }
     }

@@ -57,9 +57,13 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ),
     (
         "overlay",
-        "slapd's overlay loses count of memberOf when one request puts a member in and takes it out; it is set right",
+        "slapd's overlay loses count of memberOf when one request puts a member in and takes it out, and of members when an entry is deleted under a condition; it is set right",
     ),
     ("superclass", "structuralObjectClass is found by the class itself; slapd finds it by classes above it too"),
+    (
+        "edges",
+        "every text has a space at either edge when parts are looked for (RFC 4518 section 2.6.1), so one space is part of all; slapd finds it between words alone",
+    ),
     ("in chain", "slapd does not know Active Directory's in-chain rule; it is asked for each group on the way"),
     ("order", "slapd's built-in cn and uid have no ordering rule; it is asked for a copy of the value that has one"),
     (
@@ -96,8 +100,15 @@ pub(super) const RULES: &[(&str, &str)] = &[
         "no password",
         "a bind as an entry without a password is refused as one with a wrong password, so nobody learns who has none; slapd tells",
     ),
-    ("two kinds", "people are people and groups are groups; slapd takes an entry with classes of both"),
+    (
+        "two kinds",
+        "people are people and groups are groups, and stay so, which objectClassViolation says; slapd takes an entry with classes of both, and says objectClassModsProhibited when the kind is to change",
+    ),
     ("blank", "a value of white space alone is none: nobody would see it; slapd takes it"),
+    (
+        "never there",
+        "to take away what entries of a kind never have is told as such (objectClassViolation); slapd misses the value alone",
+    ),
     (
         "increment",
         "what is no number cannot be incremented: inappropriateMatching says it, slapd says constraintViolation (RFC 4525 section 2 leaves it open)",

@@ -30,7 +30,6 @@ pub(super) struct Type {
     /// The usual one first.
     pub(super) names: Vec<String>,
     pub(super) kind: Kind,
-    pub(super) is_single: bool,
     pub(super) is_operational: bool,
     /// Whether it is one of the root or of the schema alone.
     pub(super) is_of_root: bool,
@@ -209,7 +208,7 @@ fn read(text: &str) -> Result<Type> {
         oid: words.get(1).context("no identifier")?.to_string(),
         names,
         kind,
-        is_single: words.contains(&"SINGLE-VALUE"),
+
         is_operational: words.contains(&"USAGE"),
         is_of_root: words.contains(&"dSAOperation") || SCHEMA.contains(&words[1]),
         text: text.to_owned(),

@@ -1,6 +1,8 @@
 //! A request as slapd has to be asked it, where the two are meant to differ ([`super::rules`]).
 
-use ldap3_proto::proto::{LdapCompareRequest, LdapFilter, LdapMatchingRuleAssertion, LdapSearchRequest};
+use ldap3_proto::proto::{
+    LdapCompareRequest, LdapFilter, LdapMatchingRuleAssertion, LdapSearchRequest, LdapSubstringFilter,
+};
 
 use super::dn;
 use super::known::Known;
@@ -152,11 +154,22 @@ impl Known {
                 self.met.note("approx");
                 self.equality(name, value)
             }
-            LdapFilter::Substring(name, parts) => LdapFilter::Substring(self.attribute(name), parts.clone()),
+            LdapFilter::Substring(name, parts) => self.parts(name, parts),
             LdapFilter::GreaterOrEqual(name, value) => LdapFilter::GreaterOrEqual(self.ordered(name), value.clone()),
             LdapFilter::LessOrEqual(name, value) => LdapFilter::LessOrEqual(self.ordered(name), value.clone()),
             LdapFilter::Extensible(assertion) => self.extensible(assertion),
         }
+    }
+
+    fn parts(&mut self, name: &str, parts: &LdapSubstringFilter) -> LdapFilter {
+        let name = self.attribute(name);
+        let texts: Vec<_> = parts.initial.iter().chain(&parts.any).chain(&parts.final_).collect();
+        let is_text = self.known(&name).is_some_and(|one| matches!(one.kind, Kind::Text | Kind::Exact));
+        if is_text && matches!(texts.as_slice(), [text] if text.trim().is_empty()) {
+            self.met.note("edges");
+            return LdapFilter::Present(name);
+        }
+        LdapFilter::Substring(name, parts.clone())
     }
 
     /// cn and uid have no order with slapd, so there are copies that have one.
@@ -188,7 +201,7 @@ impl Known {
         }
         direct
     }
-
+    #[expect(clippy::needless_pass_by_value, reason = "callers are done with it")]
     fn or_through(&mut self, name: String, direct: LdapFilter, through: Vec<String>, rule: &'static str) -> LdapFilter {
         if through.is_empty() {
             return direct;

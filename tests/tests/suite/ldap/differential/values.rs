@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::dice::Dice;
 use super::dn;
-use super::schema::{Kind, Schema, Type};
+use super::schema::{Kind, Schema};
 use super::world::{Item, World};
 
 /// Texts with everything in them that needs an escape somewhere, or that is compared in a way of its
@@ -60,7 +60,7 @@ impl Maker<'_> {
                     .iter()
                     .filter(|one| one.kind != Kind::Bytes && one.name() != "subschemaSubentry")
                     .collect();
-                let one: &Type = *self.dice.pick(&types);
+                let one = *self.dice.pick(&types);
                 match self.dice.below(4) {
                     0 => one.oid.clone(),
                     1 => self.dice.pick(&one.names).clone(),

@@ -11,7 +11,7 @@ use super::peer::Answer;
 use super::rules::Met;
 use super::schema::Schema;
 use super::world::World;
-use super::writes::{KEPT, Write};
+use super::writes::Write;
 
 /// Two answers that differ as they are meant to.
 struct Meant {
@@ -56,9 +56,14 @@ impl Asked<'_> {
         let base = dn::parts(&self.world.base).map_or(0, |parts| parts.len());
         dn::parts(self.write.dn()).map_or(0, |parts| parts.len().saturating_sub(base))
     }
-
-    fn is_kept(&self) -> bool {
-        KEPT.iter().any(|kept| dn::folded(self.write.dn()).starts_with(kept))
+    /// Whether an attribute is to lose values that entries of this kind never have.
+    fn takes_away(&self) -> bool {
+        let Write::Modify(request) = self.write else { return false };
+        let never: &[&str] = if self.is_person() { &["member", "memberuid", "uniquemember"] } else { &["sn"] };
+        request.changes.iter().any(|change| {
+            let empties = change.operation == LdapModifyType::Delete || change.modification.vals.is_empty();
+            empties && never.contains(&change.modification.atype.to_lowercase().as_str())
+        })
     }
 
     fn operations(&self) -> Vec<LdapModifyType> {
@@ -150,7 +155,7 @@ const MEANT: &[Meant] = &[
     Meant {
         rule: "blank",
         ours: Code::InvalidAttributeSyntax,
-        slapd: &[Code::Success],
+        slapd: &[Code::Success, Code::ConstraintViolation],
         applies: |asked| asked.attributes().iter().any(|(_, values)| values.iter().any(|value| value == b" ")),
     },
     Meant {
@@ -158,6 +163,30 @@ const MEANT: &[Meant] = &[
         ours: Code::InvalidAttributeSyntax,
         slapd: &[Code::ConstraintViolation],
         applies: |asked| asked.operations().contains(&LdapModifyType::Increment),
+    },
+    Meant {
+        rule: "never there",
+        ours: Code::ObjectClassViolation,
+        slapd: &[Code::NoSuchAttribute, Code::Success],
+        applies: |asked| asked.takes_away(),
+    },
+    Meant {
+        rule: "several faults",
+        ours: Code::ObjectClassViolation,
+        slapd: &[Code::InvalidAttributeSyntax],
+        applies: |asked| asked.attributes().iter().any(|(_, values)| values.iter().any(|value| value.is_empty())),
+    },
+    Meant {
+        rule: "increment",
+        ours: Code::ObjectClassViolation,
+        slapd: &[Code::ConstraintViolation],
+        applies: |asked| asked.operations().contains(&LdapModifyType::Increment),
+    },
+    Meant {
+        rule: "several faults",
+        ours: Code::AttributeOrValueExists,
+        slapd: &[Code::ConstraintViolation],
+        applies: |asked| asked.attributes().iter().any(|(_, values)| values.len() > 1),
     },
     Meant {
         rule: "increment",
@@ -174,19 +203,26 @@ const MEANT: &[Meant] = &[
     Meant {
         rule: "operational",
         ours: Code::ConstraintViolation,
-        slapd: &[Code::Success],
+        slapd: &[Code::Success, Code::NoSuchAttribute],
         applies: |asked| asked.touches(&["useraccountcontrol", "groupid"]),
     },
     Meant {
         rule: "several faults",
         ours: Code::EntryAlreadyExists,
-        slapd: &[
-            Code::InvalidAttributeSyntax,
-            Code::ObjectClassViolation,
-            Code::UndefinedAttributeType,
-            Code::ConstraintViolation,
-        ],
+        slapd: &[],
         applies: |asked| matches!(asked.write, Write::Add(request) if asked.world.find(&request.dn).is_some()),
+    },
+    Meant {
+        rule: "two kinds",
+        ours: Code::ObjectClassViolation,
+        slapd: &[Code::ObjectClassModsProhibited],
+        applies: |asked| asked.touches(&["objectclass"]),
+    },
+    Meant {
+        rule: "one thing",
+        ours: Code::ObjectClassViolation,
+        slapd: &[Code::Success],
+        applies: |asked| asked.touches(&["cn"]) && asked.touches(&["displayname"]),
     },
     Meant {
         rule: "unknown class",
@@ -231,9 +267,10 @@ pub(super) fn codes(asked: &Asked<'_>, ours: &Answer, slapd: &Answer, met: &mut 
 pub(super) fn computed(slapd: &mut Plain, world: &World) {
     let names: Vec<String> = slapd.entries.keys().cloned().collect();
     for (name, attributes) in &mut slapd.entries {
-        let below = format!(",{}", dn::folded(name));
+        let below = format!(",{}", name.to_lowercase());
         let is_child = |other: &&String| {
-            dn::folded(other)
+            other
+                .to_lowercase()
                 .strip_suffix(&below)
                 .is_some_and(|rdn| dn::parts(rdn).is_some_and(|parts| parts.len() == 1))
         };
@@ -246,7 +283,7 @@ pub(super) fn computed(slapd: &mut Plain, world: &World) {
                 attributes.remove("uniquemember");
             }
             let is_in = |item: &&&super::world::Item| {
-                world.groups_of(&item.dn).iter().any(|group| dn::folded(group) == dn::folded(name))
+                world.groups_of(&item.dn).iter().any(|group| group.to_lowercase() == name.to_lowercase())
             };
             let people = world.people();
             let users: Values = people.iter().filter(is_in).flat_map(|item| item.get("uid")).map(bytes).collect();

@@ -15,6 +15,10 @@ use super::peer::{Answer, Peer};
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     pub(super) dn: String,
+    /// The same in any case.
+    pub(super) folded: String,
+    /// Its members, likewise.
+    pub(super) members: BTreeSet<String>,
     /// Values by name in lower case, those that are text.
     pub(super) values: BTreeMap<String, Vec<String>>,
 }
@@ -25,7 +29,10 @@ impl Item {
             values.iter().filter_map(|value| String::from_utf8(value.clone()).ok()).collect::<Vec<_>>()
         };
         let values = entry.attributes.iter().map(|one| (one.atype.to_lowercase(), text(&one.vals)));
-        Self { dn: dn::plain(&entry.dn), values: values.collect() }
+        let values: BTreeMap<_, Vec<String>> = values.collect();
+        let members = values.get("member").into_iter().flatten().map(|member| dn::folded(member)).collect();
+        let dn = dn::plain(&entry.dn);
+        Self { folded: dn.to_lowercase(), dn, members, values }
     }
 
     pub(super) fn get(&self, name: &str) -> &[String] {
@@ -54,8 +61,8 @@ impl World {
         let items: Vec<_> = answer.entries.iter().map(Item::of).collect();
         let mut parents = BTreeMap::<_, Vec<_>>::new();
         for group in &items {
-            for member in group.get("member") {
-                parents.entry(dn::folded(member)).or_default().push(dn::plain(&group.dn));
+            for member in &group.members {
+                parents.entry(member.clone()).or_default().push(group.dn.clone());
             }
         }
         Self { base: base.to_owned(), items, parents }
@@ -84,12 +91,12 @@ impl World {
 
     pub(super) fn find(&self, name: &str) -> Option<&Item> {
         let name = dn::folded(name);
-        self.items.iter().find(|item| dn::folded(&item.dn) == name)
+        self.items.iter().find(|item| item.folded == name)
     }
 
     /// Whether some group is a member of another one.
     pub(super) fn is_nested(&self) -> bool {
-        self.groups().iter().any(|group| self.parents.contains_key(&dn::folded(&group.dn)))
+        self.groups().iter().any(|group| self.parents.contains_key(&group.folded))
     }
 
     /// Every group that an entry is in, through others as well.
@@ -99,7 +106,7 @@ impl World {
         while let Some(name) = left.pop() {
             for parent in self.parents.get(&name).into_iter().flatten() {
                 if found.insert(parent.clone()) {
-                    left.push(dn::folded(parent));
+                    left.push(parent.to_lowercase());
                 }
             }
         }
@@ -109,7 +116,7 @@ impl World {
     /// The groups that lead to the group `name`: members of it and of those.
     pub(super) fn groups_in(&self, name: &str) -> Vec<String> {
         let name = dn::folded(name);
-        let leads = |group: &&Item| self.groups_of(&group.dn).iter().any(|parent| dn::folded(parent) == name);
+        let leads = |group: &&Item| self.groups_of(&group.dn).iter().any(|parent| parent.to_lowercase() == name);
         self.groups().into_iter().filter(leads).map(|group| group.dn.clone()).collect()
     }
 }

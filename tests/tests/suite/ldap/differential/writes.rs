@@ -88,7 +88,7 @@ impl Maker<'_> {
 
     fn username(&mut self) -> String {
         let number = self.dice.below(90);
-        let stem = self.dice.pick(&["p", "Ada.", "łukasz_", "서연", "Élodie-", "o-", "İ", "straße"]);
+        let stem = self.dice.pick(&["p", "Ada.", "łukasz_", "서연", "Élodie-", "o-", "straße"]);
         format!("{stem}{number}")
     }
 
