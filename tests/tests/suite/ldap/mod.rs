@@ -12,6 +12,7 @@ mod python;
 mod rights;
 mod schema;
 mod speed;
+mod table;
 mod tools;
 mod transport;
 mod values;
