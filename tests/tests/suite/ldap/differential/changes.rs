@@ -88,7 +88,7 @@ impl Both {
             Write::Delete(name) => (name, Vec::new()),
             Write::Rename(request) => (&request.dn, Vec::new()),
         };
-        let key = dn::folded(name);
+        let key = dn::folded(&self.known.dn(name));
         if matches!(write, Write::Delete(_) | Write::Rename(_)) {
             self.passwords.remove(&key);
         }

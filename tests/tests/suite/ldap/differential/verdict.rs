@@ -219,10 +219,10 @@ const MEANT: &[Meant] = &[
         applies: |asked| asked.touches(&["objectclass"]),
     },
     Meant {
-        rule: "one thing",
-        ours: Code::ObjectClassViolation,
-        slapd: &[Code::Success],
-        applies: |asked| asked.touches(&["cn"]) && asked.touches(&["displayname"]),
+        rule: "several faults",
+        ours: Code::ConstraintViolation,
+        slapd: &[Code::AttributeOrValueExists],
+        applies: |asked| asked.touches(&["memberof", "entryuuid", "useraccountcontrol"]),
     },
     Meant {
         rule: "unknown class",
@@ -256,7 +256,10 @@ pub(super) fn codes(asked: &Asked<'_>, ours: &Answer, slapd: &Answer, met: &mut 
         })
         .map(|meant| meant.rule);
     let several = || is_of_several(asked, &ours.code, &slapd.code).then_some("several faults");
-    if let Some(rule) = found.or_else(several) {
+    // Two names for one thing in one request are two things to slapd.
+    let is_one = asked.is_person() && asked.touches(&["cn"]) && asked.touches(&["displayname"]);
+    let one_thing = || is_one.then_some("one thing");
+    if let Some(rule) = found.or_else(several).or_else(one_thing) {
         met.note(rule);
         return None;
     }
