@@ -11,12 +11,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use ostiary_model::Timestamp;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error as RustlsError, InconsistentKeys};
 use thiserror::Error;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
 
 use crate::tls::provider;
 
@@ -147,6 +150,20 @@ impl ServedCertificate {
         Ok(Arc::new(Self { files, current }))
     }
 
+    /// The files that it comes from.
+    #[must_use]
+    pub const fn files(&self) -> &CertificateFiles {
+        &self.files
+    }
+
+    /// When what is served now ends: the certificate, or an issuer's among them that ends earlier.
+    /// `None` when it cannot be told.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let current = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
+        current.cert.iter().filter_map(|certificate| not_after(certificate)).min()
+    }
+
     /// Looks every few seconds whether the files have changed, for ever.
     pub async fn follow(self: Arc<Self>) {
         let mut judged = self.files.stamp().await.ok();
@@ -176,6 +193,12 @@ impl ServedCertificate {
     }
 }
 
+/// The end of a certificate (RFC 5280 section 4.1.2.5).
+fn not_after(certificate: &[u8]) -> Option<Timestamp> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(Timestamp::from_secs(certificate.validity().not_after.timestamp()))
+}
+
 impl ResolvesServerCert for ServedCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
@@ -190,7 +213,7 @@ impl fmt::Debug for ServedCertificate {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertifiedKey as Made, generate_simple_self_signed};
+    use rcgen::{CertificateParams, CertifiedKey as Made, KeyPair, date_time_ymd, generate_simple_self_signed};
 
     use super::*;
 
@@ -204,6 +227,23 @@ mod tests {
         std::fs::write(&files.certificate, certificate).unwrap();
         std::fs::write(&files.key, key).unwrap();
         files
+    }
+
+    #[test]
+    fn the_first_of_its_certificates_that_ends_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let until = |year| {
+            let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            params.not_after = date_time_ymd(year, 3, 1);
+            let key = KeyPair::generate().unwrap();
+            (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+        };
+        // From 2050 on years have four digits in a certificate.
+        for (own, issuer, first) in [(2031, 2055, "20310301000000Z"), (2055, 2051, "20510301000000Z")] {
+            let ((own, key), (issuer, _)) = (until(own), until(issuer));
+            let served = ServedCertificate::open(put(folder.path(), &format!("{own}{issuer}"), &key)).unwrap();
+            assert_eq!(served.ends_at(), Timestamp::from_generalized_time(first));
+        }
     }
 
     #[test]

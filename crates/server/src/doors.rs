@@ -13,6 +13,7 @@ use ostiary_ldap::{Encrypt, LdapDoor, Peer};
 use ostiary_model::Ctx;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::certificate;
 use crate::config::{ClientConfig, HttpConfig, LdapConfig};
 
 /// How long a TLS handshake may take. Whoever needs longer is no client.
@@ -73,6 +74,7 @@ pub(crate) fn ldap(app: &Arc<App>, config: &LdapConfig, ports: LdapPorts, life: 
     let tls = match ports.certificate {
         Some(certificate) => {
             life.service("the certificate for LDAP", Arc::clone(&certificate).follow());
+            life.service("the end of the certificate for LDAP", certificate::watch(Arc::clone(&certificate)));
             // Whoever shakes hands is nobody yet, and waits no longer than such a one may.
             Some(Tls::new(certificate, HANDSHAKE.min(config.limits.idle_unbound))?)
         }

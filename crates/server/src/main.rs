@@ -2,6 +2,7 @@
 
 mod announce;
 mod background;
+mod certificate;
 mod cli;
 mod config;
 mod doors;
@@ -31,11 +32,16 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
+    if let Some(Command::Check { example: true }) = arguments.command {
+        // Asked for by whoever has no configuration yet, or one that needs mending.
+        cli::print(&config::example());
+        return Ok(());
+    }
     let config = config::load(arguments.config.as_deref())?;
     ostiary_edge::choose_tls_library()?;
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(config),
-        Command::Check { example } => cli::check(&config, example),
+        Command::Check { .. } => cli::check(&config),
         Command::Health => health::ask(&config),
         Command::Migrate => cli::migrate(&config),
         Command::User(command) => cli::with_house(&config, async |app| cli::user::run(&app, command).await),

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use ostiary_tests::{Finished, Ostiary, Pair, Setup, on_both_pairs};
+use ostiary_tests::{Finished, Issued, Ostiary, Pair, Setup, eventually, on_both_pairs};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 async fn refused(ostiary: &Ostiary, command: &str) -> Result<String> {
     let Finished { code, stdout, stderr } = ostiary.try_cli(&[command], "").await?;
@@ -43,6 +44,8 @@ async fn a_configuration_without_mistakes_is_told_too() -> Result<()> {
     let ostiary = with_file("[site]\ndomain = \"example.org\"\n").await?;
     assert_eq!(ostiary.cli(&["check"]).await?, "The configuration has no mistakes.\n");
     ensure!(!ostiary.data_dir().exists(), "something was written");
+    // Asked for by those, too, whose configuration has mistakes.
+    let ostiary = with_file("[htp]\n").await?;
     let example = ostiary.cli(&["check", "--example"]).await?;
     assert_eq!(example, std::fs::read_to_string(ostiary_tests::repository().join("config.example.toml"))?);
     Ok(())
@@ -58,6 +61,26 @@ async fn the_file_that_comes_with_the_compose_file_has_no_mistakes() -> Result<(
     std::fs::write(ostiary.folder().join("ostiary.toml"), text)?;
     assert_eq!(ostiary.cli(&["check"]).await?, "The configuration has no mistakes.\n");
     Ok(())
+}
+
+#[tokio::test]
+async fn the_end_of_a_certificate_is_told_at_the_start_and_by_the_check() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
+    params.not_after = date_time_ymd(2021, 1, 1);
+    let issued = Issued { certificate: params.self_signed(&key)?.pem(), key: key.serialize_pem() };
+    let (certificate, key) = issued.write(folder.path())?;
+    let ostiary = Setup::on(Pair::Embedded)
+        .with("OSTIARY_LDAP__CERTIFICATE_FILE", &certificate.display().to_string())
+        .with("OSTIARY_LDAP__KEY_FILE", &key.display().to_string())
+        .start()
+        .await?;
+    let told = ostiary.try_cli(&["check"], "").await?;
+    assert_eq!((told.code, told.stdout.as_str()), (Some(0), "The configuration has no mistakes.\n"));
+    let words = "certificate.pem\", which ended at 2021-01-01T00:00:00Z";
+    ensure!(told.stderr.contains("[ldap] certificate_file names ") && told.stderr.contains(words), "{}", told.stderr);
+    eventually("the log to tell it", async || Ok(ostiary.log().contains(words).then_some(()))).await
 }
 
 #[tokio::test]

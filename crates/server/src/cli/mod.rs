@@ -22,8 +22,8 @@ use ostiary_app::App;
 use ostiary_model::Actor;
 use ostiary_store::MIGRATIONS;
 
-use crate::config::{self, Config, LogFormat};
-use crate::{house, log};
+use crate::config::{Config, LogFormat};
+use crate::{certificate, house, log};
 
 pub(crate) use secret_input::PasswordInput;
 pub(crate) use table::Table;
@@ -100,13 +100,9 @@ pub(crate) fn complain(error: &anyhow::Error) {
 ///
 /// # Errors
 /// When a file that it names cannot be used. Other mistakes do not let it get this far.
-pub(crate) fn check(config: &Config, example: bool) -> Result<()> {
-    if example {
-        print(&config::example());
-        return Ok(());
-    }
-    config.ldap_certificate()?;
-    for warning in config.warnings() {
+pub(crate) fn check(config: &Config) -> Result<()> {
+    let served = config.ldap_certificate()?;
+    for warning in config.warnings().into_iter().chain(served.as_deref().and_then(certificate::warning)) {
         let _ = writeln!(std::io::stderr(), "ostiary: warning: {warning}");
     }
     print("The configuration has no mistakes.\n");
