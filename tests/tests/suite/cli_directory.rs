@@ -99,9 +99,14 @@ async fn groups_in_groups_and_their_managers(pair: Pair) -> Result<()> {
     has(&shown, &[("groups", json!(["everybody", "house", "team"])), ("direct_groups", json!(["team"]))]);
     let shown = ostiary.json(&["group", "show", "everybody"]).await?;
     has(&shown, &[("members", json!([])), ("all_members", json!(["ada"])), ("groups", json!(["house", "team"]))]);
-    let refused = ostiary.try_cli(&["group", "add-group", "team", "everybody"], "").await?;
-    assert_eq!(refused.code, Some(1));
-    ensure!(refused.stderr.contains("A group cannot be in itself"), "{}", refused.stderr);
+    // One that cannot come in keeps the others out, too.
+    ostiary.cli(&["group", "add", "lone"]).await?;
+    let refused = ostiary.try_cli(&["group", "add-group", "team", "lone", "everybody"], "").await?;
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
+    ensure!(refused.stderr.contains("team was left as it was: A group cannot be in itself"), "{}", refused.stderr);
+    assert_eq!(ostiary.json(&["group", "show", "team"]).await?["groups"], json!([]));
+    let list = ostiary.cli(&["group", "list"]).await?;
+    ensure!(list.lines().any(|line| line.starts_with("everybody    0        2             2")), "{list}");
 
     assert_eq!(ostiary.cli(&["group", "manager", "add", "team", "bo"]).await?, "bo is now a manager of team.\n");
     assert_eq!(ostiary.json(&["user", "show", "bo"]).await?["manages"], json!(["team"]));
@@ -183,6 +188,19 @@ async fn what_cannot_be_set_is_told_with_a_way_out() -> Result<()> {
         (&["user", "change", "ada", "--set", "badge=1", "--set", "badge=2"], 1, "badge takes one value"),
         (&["user", "change", "ada", "--set", "sshPublicKey=key"], 1, "a key is one line"),
         (&["user", "change", "ada", "--set-file", "badge=/nowhere"], 1, "/nowhere cannot be read"),
+        (&["user", "change", "ada", "--set-file", "badge=/dev/zero"], 1, "badge: the value is longer than"),
+        (&["user", "change", "ada", "--set-file", "badge"], 1, "needs the form NAME=FILE"),
+        (
+            &["user", "change", "ada", "--display-name", "X", "--picture", "/dev/zero"],
+            1,
+            "/dev/zero: The picture is larger",
+        ),
+        (
+            &["user", "change", "ada", "--display-name", "X", "--picture", "/proc/version"],
+            1,
+            "not a picture that can be used",
+        ),
+        (&["user", "app-passwords", "revoke", "ada", "1"], 1, "`ostiary user app-passwords list ada` shows them"),
         (&["user", "change", "ada", "--uid-number", "0"], 1, "between 1 and 4294967294"),
         (&["user", "change", "ada", "--address", "ADA@example.tld"], 1, "twice"),
         (

@@ -48,9 +48,13 @@ pub(crate) async fn run(app: &Arc<App>, command: AppPasswordsCommand) -> Result<
         }
         AppPasswordsCommand::Revoke { name, id } => {
             let user = find(app, &name)?;
-            let id = id.parse().ok().with_context(|| format!("{id:?} is no id of an app password"))?;
-            app.app_password_revoke(&ctx, user.id, id).await?;
-            print(&format!("Revoked an app password of {}.\n", user.profile.username));
+            let name = &user.profile.username;
+            let all = app.app_passwords(&ctx, user.id).await?;
+            let found = all.iter().find(|password| password.id.to_string() == id).with_context(|| {
+                format!("{name} has no app password {id:?}; `ostiary user app-passwords list {name}` shows them")
+            })?;
+            app.app_password_revoke(&ctx, user.id, found.id).await?;
+            print(&format!("Revoked the app password {:?} of {name}.\n", found.name.as_str()));
         }
     }
     Ok(())

@@ -1,10 +1,13 @@
 //! What people and groups are made of, as options of a command.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use ostiary_app::{App, PersonChange};
+use ostiary_app::{App, MAX_PICTURE_BYTES, PersonChange};
 use ostiary_model::{Attribute, AttributeDef, AttributeKind, Timestamp};
 
 use super::time;
@@ -148,24 +151,37 @@ impl Values {
             values.insert(defined(name)?.number, Vec::new());
         }
         for text in &self.set {
-            let (name, value) = halves(text)?;
+            let (name, value) = halves(text, "NAME=VALUE")?;
             let def = defined(name)?;
             values.entry(def.number).or_default().push(value_bytes(def, value));
         }
         for text in &self.set_file {
-            let (name, path) = halves(text)?;
-            let bytes = std::fs::read(path).with_context(|| format!("{path} cannot be read"))?;
-            values.entry(defined(name)?.number).or_default().push(bytes);
+            let (name, path) = halves(text, "NAME=FILE")?;
+            let def = defined(name)?;
+            values.entry(def.number).or_default().push(file_bytes(Path::new(path))?);
         }
         Ok(values.into_iter().collect())
     }
 }
 
-fn halves(text: &str) -> Result<(&str, &str)> {
+fn halves<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str)> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.trim(), value)),
-        _ => bail!("{text:?} needs the form NAME=VALUE"),
+        _ => bail!("{text:?} needs the form {form}"),
     }
+}
+
+/// What stands in a file, or as much of it as is more than anything may be: whoever takes it says
+/// then what the limit is.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn file_bytes(path: &Path) -> Result<Vec<u8>> {
+    let most = u64::try_from(MAX_PICTURE_BYTES)?.saturating_add(1);
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    read.with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(bytes)
 }
 
 /// Times may be written as everywhere on the command line; LDAP has its own form.

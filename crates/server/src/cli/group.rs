@@ -1,12 +1,13 @@
 //! `ostiary group …`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use ostiary_app::directory::Page;
 use ostiary_app::{App, GroupChange, NewGroup};
-use ostiary_model::{Ctx, Folded, Group, Nesting};
+use ostiary_model::{Ctx, Folded, Group, Member};
 use serde_json::{Value, json};
 
 use super::fields::{Bearer, Values};
@@ -41,7 +42,7 @@ pub(crate) enum GroupCommand {
         #[command(flatten)]
         fields: GroupFields,
     },
-    /// List all groups
+    /// List all groups, with how many are in each
     List {
         /// As JSON, for programs
         #[arg(long)]
@@ -163,10 +164,16 @@ pub(crate) async fn run(app: &Arc<App>, command: GroupCommand) -> Result<()> {
             app.group_delete(&ctx, group.id).await?;
             print(&format!("Deleted the group {}.\n", group.name));
         }
-        GroupCommand::AddMember { group, users } => members(app, &ctx, &group, &users, true).await?,
-        GroupCommand::RemoveMember { group, users } => members(app, &ctx, &group, &users, false).await?,
-        GroupCommand::AddGroup { parent, children } => groups(app, &ctx, &parent, &children, true).await?,
-        GroupCommand::RemoveGroup { parent, children } => groups(app, &ctx, &parent, &children, false).await?,
+        GroupCommand::AddMember { group, users } => members(app, &ctx, &group, users_named(app, &users)?, true).await?,
+        GroupCommand::RemoveMember { group, users } => {
+            members(app, &ctx, &group, users_named(app, &users)?, false).await?;
+        }
+        GroupCommand::AddGroup { parent, children } => {
+            members(app, &ctx, &parent, groups_named(app, &children)?, true).await?;
+        }
+        GroupCommand::RemoveGroup { parent, children } => {
+            members(app, &ctx, &parent, groups_named(app, &children)?, false).await?;
+        }
         GroupCommand::Manager(ManagerCommand::Add { group, users }) => {
             managers(app, &ctx, &group, &users, true).await?;
         }
@@ -187,30 +194,41 @@ const fn outcome(is_coming: bool, is_done: bool) -> &'static str {
     }
 }
 
-async fn members(app: &App, ctx: &Ctx, group: &str, users: &[String], is_coming: bool) -> Result<()> {
-    let group = find(app, group)?;
-    // All names are known before anybody is moved.
-    let users = users.iter().map(|name| user::find(app, name)).collect::<Result<Vec<_>>>()?;
-    for user in users {
-        let is_done = match is_coming {
-            true => app.member_add(ctx, user.id, group.id).await?,
-            false => app.member_remove(ctx, user.id, group.id).await?,
-        };
-        print(&format!("{} {} in {}.\n", user.profile.username, outcome(is_coming, is_done), group.name));
-    }
-    Ok(())
+/// Each with its name, for the answer.
+type Named = Vec<(String, Member)>;
+
+fn users_named(app: &App, names: &[String]) -> Result<Named> {
+    let named = |name: &String| {
+        let user = user::find(app, name)?;
+        Ok((user.profile.username.to_string(), Member::User(user.id)))
+    };
+    names.iter().map(named).collect()
 }
 
-async fn groups(app: &App, ctx: &Ctx, parent: &str, children: &[String], is_coming: bool) -> Result<()> {
-    let parent = find(app, parent)?;
-    let children = children.iter().map(|name| find(app, name)).collect::<Result<Vec<_>>>()?;
-    for child in children {
-        let nesting = Nesting { child: child.id, parent: parent.id };
-        let is_done = match is_coming {
-            true => app.nesting_add(ctx, nesting).await?,
-            false => app.nesting_remove(ctx, nesting).await?,
-        };
-        print(&format!("{} {} in {}.\n", child.name, outcome(is_coming, is_done), parent.name));
+fn groups_named(app: &App, names: &[String]) -> Result<Named> {
+    let named = |name: &String| {
+        let group = find(app, name)?;
+        Ok((group.name.to_string(), Member::Group(group.id)))
+    };
+    names.iter().map(named).collect()
+}
+
+/// Puts all of `moved` into a group, or takes them out: all, or none when one cannot.
+async fn members(app: &App, ctx: &Ctx, group: &str, moved: Named, is_coming: bool) -> Result<()> {
+    let group = find(app, group)?;
+    let users = app.directory().members_of(group.id).into_iter().map(|user| Member::User(user.id));
+    let groups = app.directory().subgroups_of(group.id).into_iter().map(|group| Member::Group(group.id));
+    let mut inside: HashSet<Member> = users.chain(groups).collect();
+    let all = moved.iter().map(|(_, member)| *member).collect();
+    let change = match is_coming {
+        true => GroupChange { add: all, ..GroupChange::default() },
+        false => GroupChange { remove: all, ..GroupChange::default() },
+    };
+    let changed = app.group_change(ctx, group.id, &change).await;
+    changed.with_context(|| format!("who is in {} was left as it was", group.name))?;
+    for (name, member) in moved {
+        let is_done = if is_coming { inside.insert(member) } else { inside.remove(&member) };
+        print(&format!("{name} {} in {}.\n", outcome(is_coming, is_done), group.name));
     }
     Ok(())
 }
@@ -230,7 +248,8 @@ async fn managers(app: &App, ctx: &Ctx, group: &str, users: &[String], is_coming
 
 /// The group named so, in any spelling.
 fn find(app: &App, name: &str) -> Result<Arc<Group>> {
-    app.directory().group_by_name(&Folded::new(name)).with_context(|| format!("there is no group named {name:?}"))
+    let found = app.directory().group_by_name(&Folded::new(name));
+    found.with_context(|| format!("there is no group named {name:?}; `ostiary group list` shows all"))
 }
 
 fn people(users: &[Arc<ostiary_model::User>]) -> Vec<String> {
@@ -247,8 +266,8 @@ fn list(app: &App, json: bool) -> Result<()> {
         let group = &row.group;
         table.row(vec![
             group.name.to_string(),
-            people(&app.directory().members_of(group.id)).join(", "),
-            names(&app.directory().subgroups_of(group.id)).join(", "),
+            row.members.to_string(),
+            app.directory().subgroups_of(group.id).len().to_string(),
             day(group.created_at),
         ]);
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use ostiary_model::Secret;
+use zeroize::Zeroizing;
 
 /// Longer input is not a password.
 const MAX_LENGTH: u64 = 8 * 1024;
@@ -45,8 +46,9 @@ impl PasswordInput {
     }
 }
 
-fn whole(source: impl Read) -> Result<String> {
-    let mut text = String::new();
+fn whole(source: impl Read) -> Result<Zeroizing<String>> {
+    // Room for all of it: text that grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(MAX_LENGTH)?.saturating_add(1)));
     source.take(MAX_LENGTH + 1).read_to_string(&mut text)?;
     if u64::try_from(text.len()).is_ok_and(|length| length > MAX_LENGTH) {
         bail!("it is longer than any password");

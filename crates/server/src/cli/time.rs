@@ -19,18 +19,19 @@ pub(crate) fn day(time: Timestamp) -> String {
 /// `2026-12-31T09:00:00+01:00`.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let (day, clock) = text.split_once(['T', 't', ' ']).unwrap_or((text, "00:00:00Z"));
-    let bytes = day.as_bytes();
-    let is_day = day.len() == 10 && bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-');
-    if !is_day || clock.len() < 9 || !clock.is_ascii() {
-        return None;
-    }
     let (time, zone) = clock.split_at_checked(8)?;
-    if [2, 5].into_iter().any(|place| time.as_bytes().get(place) != Some(&b':')) {
+    if !has_form(day, "0000-00-00") || !has_form(time, "00:00:00") {
         return None;
     }
     let bare = |text: &str, separator| text.replace(separator, "");
     let zone = zone.to_ascii_uppercase();
     Timestamp::from_generalized_time(&format!("{}{}{}", bare(day, '-'), bare(time, ':'), bare(&zone, ':')))
+}
+
+/// Whether `text` has a digit wherever `form` has one, and is the same elsewhere.
+fn has_form(text: &str, form: &str) -> bool {
+    let fits = |(found, wanted): (u8, u8)| found == wanted || (found.is_ascii_digit() && wanted == b'0');
+    text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
 }
 
 /// Year, month and day of the Gregorian calendar. Years are counted from March, so that the leap
@@ -66,9 +67,18 @@ mod tests {
         for text in ["2026-12-31", "2026-12-31T00:00:00Z", "2026-12-31T01:00:00+01:00", "2026-12-30 19:00:00-05:00"] {
             assert_eq!(parse(text).map(rfc3339).as_deref(), Some("2026-12-31T00:00:00Z"), "{text}");
         }
-        for text in
-            ["", "today", "2026-13-01", "20261231", "2026-12-31T00:00", "2026-12-31T00:00:00", "2026-1-1", "31-12-2026"]
-        {
+        for text in [
+            "",
+            "today",
+            "2026-13-01",
+            "20261231",
+            "2026-12-31T00:00",
+            "2026-12-31T00:00:00",
+            "2026-1-1",
+            "31-12-2026",
+            "20-6-11--1T10:00:00Z",
+            "2026-12-31T1::00:::Z",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(day(Timestamp::from_secs(951_782_400)), "2000-02-29");

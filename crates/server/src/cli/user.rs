@@ -10,7 +10,7 @@ use ostiary_app::{App, NewPerson, PersonChange};
 use ostiary_model::{Ctx, Folded, User};
 
 use super::app_passwords::{self, AppPasswordsCommand};
-use super::fields::PersonFields;
+use super::fields::{PersonFields, file_bytes};
 use super::person_view::{list, show};
 use super::{PasswordInput, moment, print};
 
@@ -138,7 +138,7 @@ pub(crate) async fn run(app: &Arc<App>, command: UserCommand) -> Result<()> {
             let password = password.read()?;
             let new = NewPerson { username: name, email, groups, change: fields.change(app)?, ..NewPerson::default() };
             let user = app.person_add(&ctx, &new, password.as_ref()).await?;
-            let rest = if password.is_some() { "" } else { " They cannot sign in before a password is set" };
+            let rest = if password.is_some() { "" } else { " They cannot sign in before a password is set." };
             print(&format!("Added {}.{rest}\n", user.profile.username));
         }
         UserCommand::Change { user, name, email, fields, picture } => {
@@ -184,7 +184,8 @@ pub(crate) async fn run(app: &Arc<App>, command: UserCommand) -> Result<()> {
 
 /// The person named so, in any spelling.
 pub(crate) fn find(app: &App, name: &str) -> Result<Arc<User>> {
-    app.directory().user_by_name(&Folded::new(name)).with_context(|| format!("there is nobody named {name:?}"))
+    let found = app.directory().user_by_name(&Folded::new(name));
+    found.with_context(|| format!("there is nobody named {name:?}; `ostiary user list` shows everybody"))
 }
 
 /// Asks on a terminal; a script has said what it wants.
@@ -207,7 +208,12 @@ fn is_sure(user: &User) -> Result<bool> {
 
 async fn change_person(app: &App, ctx: &Ctx, user: &User, change: PersonChange, picture: Picture) -> Result<()> {
     let file = match &picture.picture {
-        Some(path) => Some(std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?),
+        Some(path) => {
+            let file = file_bytes(path)?;
+            // Looked at before anything is changed: what cannot be used leaves nothing half done.
+            app.picture_prepare(&file).await.with_context(|| path.display().to_string())?;
+            Some(file)
+        }
         None => None,
     };
     let is_pictured = file.is_some() || picture.no_picture;
