@@ -127,7 +127,7 @@ pub fn avatar_version(user: &User) -> String {
     format!("{:x}", user.modified_at.as_micros())
 }
 
-/// An address on another of our hosts.
+/// An address on the accounts host.
 #[must_use]
 pub fn on_accounts(site: &Site, path: &str) -> String {
     format!("{}{path}", site.accounts_url.as_str().trim_end_matches('/'))
@@ -142,7 +142,7 @@ pub fn on_directory(site: &Site, path: &str) -> String {
 /// The link that makes the first administrator.
 #[must_use]
 pub fn set_up(site: &Site, token: &str) -> String {
-    on_accounts(site, &format!("/set-up/{}", segment(token)))
+    on_accounts(site, &SET_UP.replace("{token}", &segment(token)))
 }
 
 /// Accounts: where the directory host sends a browser that it does not know.
@@ -360,6 +360,14 @@ mod tests {
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_first_administrators_link_is_the_address_of_its_page() {
+        let url = |host: &str| url::Url::parse(&format!("https://{host}.example.org")).unwrap();
+        let site =
+            Site { org_name: "Example".to_owned(), accounts_url: url("accounts"), directory_url: url("directory") };
+        assert_eq!(set_up(&site, "a/b"), "https://accounts.example.org/set-up/a%2Fb");
     }
 
     #[test]

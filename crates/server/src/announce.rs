@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ostiary_app::Settings;
+use ostiary_httpkit::routes;
 use ostiary_model::Secret;
 
 use crate::cli::print;
@@ -22,7 +23,7 @@ pub(crate) fn addresses(settings: &Settings, ldap: &LdapAddresses, data: &Path) 
     let data = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
     let mut text = format!("Ostiary {}\n", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "  sign in     {}", settings.site.issuer());
-    let _ = writeln!(text, "  administer  {}", settings.site.directory_url.as_str().trim_end_matches('/'));
+    let _ = writeln!(text, "  administer  {}", routes::on_directory(&settings.site, ""));
     for address in &ldap.plain {
         let _ = writeln!(text, "  LDAP        ldap://{address}  {}", settings.base_dn);
     }
@@ -36,9 +37,8 @@ pub(crate) fn addresses(settings: &Settings, ldap: &LdapAddresses, data: &Path) 
 /// Prints the link that makes the first administrator.
 pub(crate) fn first_administrator(settings: &Settings, token: &Secret) {
     print(&format!(
-        "\nThere is no administrator yet. Within 24 hours, this link makes one:\n  {}/set-up/{}\n\n",
-        settings.site.issuer(),
-        token.expose()
+        "\nThere is no administrator yet. Within 24 hours, this link makes one:\n  {}\n\n",
+        routes::set_up(&settings.site, token.expose())
     ));
 }
 
