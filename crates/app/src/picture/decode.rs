@@ -19,6 +19,13 @@ use super::{MAX_PIXELS, MAX_SIDE, PictureError};
 const MAX_SCANS: usize = 64;
 /// Bytes that the PNG decoder may take beside the pixels.
 const MAX_PNG_EXTRA: usize = 16 * 1024 * 1024;
+/// What decoding a WebP file may take in all, in bytes of memory.
+const MAX_WEBP_MEMORY: u64 = 300_000_000;
+/// What its decoder holds for a pixel at most: of an extended file, colours, alpha and the result.
+const BYTES_OF_PIXEL: u64 = 11;
+/// What it makes of one byte that is packed without loss at most: a file may bring 65 536 groups of
+/// codes, and sixty bytes of them become tables of twenty kilobytes.
+const UNPACKED: u64 = 400;
 
 /// The kinds of files that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +130,7 @@ fn webp(bytes: &[u8]) -> Decoded {
     if decoder.is_animated() {
         return Err(PictureError::Moving);
     }
-    inner_within_limits(bytes)?;
+    inner_within_limits(bytes, u64::from(width) * u64::from(height) * BYTES_OF_PIXEL)?;
     decoder.set_memory_limit(bytes.len());
     let exif = decoder.exif_metadata().unwrap_or_default();
     let channels = if decoder.has_alpha() { 4 } else { 3 };
@@ -133,11 +140,16 @@ fn webp(bytes: &[u8]) -> Decoded {
 }
 
 /// The extended form of WebP (RFC 9649 section 2.7) names the sides once more inside; the decoder
-/// takes memory for those before it compares them.
-fn inner_within_limits(bytes: &[u8]) -> Result<(), PictureError> {
+/// takes memory for those before it compares them. What is packed without loss tells by its length
+/// what it may become, beside the `taken` bytes.
+fn inner_within_limits(bytes: &[u8], taken: u64) -> Result<(), PictureError> {
     let mut rest = bytes.get(12..).unwrap_or_default();
     while let Some((&[a, b, c, d, s0, s1, s2, s3], body)) = rest.split_first_chunk::<8>() {
         let length = u32::from_le_bytes([s0, s1, s2, s3]) as usize;
+        let packed = body.len().min(length) as u64;
+        if matches!(&[a, b, c, d], b"VP8L" | b"ALPH") && packed * UNPACKED + taken > MAX_WEBP_MEMORY {
+            return Err(PictureError::Broken);
+        }
         // RFC 6386 section 9.1: tag, start code, then fourteen bits for each side.
         if let (b"VP8 ", &[_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..]) = (&[a, b, c, d], body) {
             let side = |bytes: [u8; 2]| u32::from(u16::from_le_bytes(bytes) & 0x3fff);

@@ -24,8 +24,9 @@ use decode::Kind;
 pub const MAX_PICTURE_BYTES: usize = 5 * 1024 * 1024;
 /// Pixels of either side.
 const MAX_SIDE: u32 = 8192;
-/// Pixels in all. No decoder holds more than nine bytes for each at once, so one picture takes
-/// 225 MB at the very worst, and a common photograph of that size a third of it.
+/// Pixels in all. No decoder holds more than eleven bytes for each at once (a JPEG of four inks, a
+/// WebP with alpha), so one picture takes 300 MB at the very worst, and a common photograph of that
+/// size a quarter of it.
 const MAX_PIXELS: u64 = 25_000_000;
 
 /// The side of an avatar, in pixels.

@@ -283,3 +283,75 @@ fn no_picture_brings_anything_down() {
     }
     assert!(taken > 100 && refused > 100, "{taken} taken, {refused} refused: too easy or too hard to be a test");
 }
+
+/// Bits from the lowest to the highest, as lossless WebP has them.
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    used: u32,
+}
+
+impl Bits {
+    fn put(&mut self, value: u32, count: u32) {
+        for bit in 0..count {
+            if self.used.is_multiple_of(8) {
+                self.bytes.push(0);
+            }
+            *self.bytes.last_mut().unwrap() |= u8::try_from((value >> bit) & 1).unwrap() << (self.used % 8);
+            self.used += 1;
+        }
+    }
+
+    /// A code that has one symbol alone.
+    fn single(&mut self, symbol: u32) {
+        self.put(0b101, 3);
+        self.put(symbol, 8);
+    }
+
+    /// A code with symbols of one to ten bits: the shortest text that makes a table of 1024 places.
+    fn deep(&mut self) {
+        self.put(10 << 1, 5);
+        // How the lengths are written that follow: those of 1 to 6 in three bits, 7 to 10 in four.
+        for length in [0, 0, 0, 3, 3, 3, 3, 3, 0, 3, 4, 4, 4, 4] {
+            self.put(length, 3);
+        }
+        self.put(1 | 1 << 1 | 9 << 4, 8);
+        for length in [1_u32, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10] {
+            let (code, bits) = if length <= 6 { (length - 1, 3) } else { (length + 5, 4) };
+            self.put(code.reverse_bits() >> (32 - bits), bits);
+        }
+    }
+}
+
+/// A lossless WebP file of one pixel that brings `groups` groups of five codes.
+fn codes(groups: u32) -> Vec<u8> {
+    let mut bits = Bits::default();
+    bits.put(0x2f, 8);
+    bits.put(0, 14 + 14 + 1 + 3);
+    // No transform and no cache of colours, but groups of codes, whose picture has one pixel: the last.
+    bits.put(0b100, 3);
+    bits.put(0, 3 + 1);
+    for symbol in [(groups - 1) & 0xff, (groups - 1) >> 8, 0, 0, 0] {
+        bits.single(symbol);
+    }
+    (0..groups * 5).for_each(|_| bits.deep());
+    bits.put(0, 4);
+    let size = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
+    bits.bytes.resize(bits.bytes.len().next_multiple_of(2), 0);
+    let body = [b"WEBPVP8L", &size(bits.bytes.len())[..], &bits.bytes].concat();
+    [b"RIFF", &size(body.len())[..], &body].concat()
+}
+
+/// Four megabytes of this took 1.3 gigabytes of memory: each group becomes tables of 20 kilobytes.
+#[test]
+fn tables_of_codes_are_no_bomb() {
+    assert!(develop(&codes(300), Shape::Avatar).is_ok());
+    let bomb = codes(20_000);
+    assert!(bomb.len() < MAX_PICTURE_BYTES / 4);
+    assert_eq!(develop(&bomb, Shape::Avatar), Err(PictureError::Broken));
+    // The same as the alpha of a lossy picture.
+    let mut hidden = fixture(LOSSY_ALPHA);
+    let alpha = [&b"ALPH"[..], &u32::try_from(bomb.len()).unwrap().to_le_bytes(), &bomb].concat();
+    hidden.splice(30..30, alpha);
+    assert_eq!(develop(&hidden, Shape::Avatar), Err(PictureError::Broken));
+}
