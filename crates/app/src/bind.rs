@@ -86,14 +86,17 @@ impl App {
         let (user, folded) = self.bind_account(name).await?;
         let tried = self.password_guess(ctx, user, folded, password).await?;
         let (user, left, with) = self.bind_proof(ctx, tried, password, from).await?;
-        let Some(user) = self.standing_now(ctx, user.id, user.generation).await? else {
-            return Err(SignInError::Rejected { left });
-        };
+        let rejected = || SignInError::Rejected { left };
+        let user = self.standing_now(ctx, user.id, user.generation).await?;
+        // Hashing takes a while: a second factor may have been set up since it began.
+        let user = user.filter(|user| with != BoundWith::Password || self.may_bind_with_password(user));
+        let user = user.ok_or_else(rejected)?;
         let binding = Binding { user: user.id, generation: user.generation, with };
         // Another process may have changed the account a moment ago. What was proved against its
         // row must hold in memory from the first operation on.
         if self.bound_as(&binding).is_none() {
             self.directory().catch_up(self.store()).await?;
+            self.bound_as(&binding).ok_or_else(rejected)?;
         }
         if user.is_service {
             self.service_bound(ctx, &user).await?;

@@ -5,7 +5,7 @@
 //! under a ticket that only this session can use, until a code proves that the app has it.
 
 use data_encoding::BASE32_NOPAD;
-use ostiary_model::{AuthMethod, Ctx, Secret, SessionId, Span, User};
+use ostiary_model::{AuthMethod, Ctx, Secret, SessionId, Span, Timestamp, User};
 use ostiary_store::Tx;
 use thiserror::Error;
 use totp_rs::{Builder, Totp};
@@ -88,8 +88,8 @@ impl App {
     /// [`CodeError`].
     pub async fn code_check(&self, ctx: &Ctx, visitor: &Visitor, code: &Secret) -> Result<SignedIn, CodeError> {
         let user = &visitor.user;
-        let counted = self.code_guess(ctx, user).await?;
         let record = self.store().totp(user.id).await?.ok_or(CodeError::NotSetUp)?;
+        let counted = self.code_guess(ctx, user, Some(record.created_at)).await?;
         let secret = self.vault.open(Purpose::Totp, user.id.uuid(), &record.secret_sealed)?;
         let Some(step) = matching_step(&secret, code, ctx) else { return Err(self.code_wrong(ctx, user, &counted)) };
         let mut tx = self.store().begin().await?;
@@ -152,7 +152,7 @@ impl App {
         code: &Secret,
     ) -> Result<SignedIn, CodeError> {
         let user = &visitor.user;
-        let counted = self.code_guess(ctx, user).await?;
+        let counted = self.code_guess(ctx, user, None).await?;
         let value = self.ticket_peek(ctx, TicketKind::TotpCeremony, ticket).await?;
         let secret = ceremony_secret(visitor, value).ok_or(CodeError::Expired)?;
         let Some(step) = matching_step(&secret, code, ctx) else { return Err(self.code_wrong(ctx, user, &counted)) };
@@ -195,8 +195,10 @@ impl App {
         Ok(self.session_open(ctx, tx, user, opening).await?)
     }
 
-    async fn code_guess(&self, ctx: &Ctx, user: &User) -> Result<Counted, CodeError> {
-        match self.guess(ctx, Guess::Code, &Suspect::Account(user.id, user.generation)).await? {
+    /// Counts a guess at a code of the app that was set up at `since`; of one that is being set up
+    /// where it is `None`.
+    async fn code_guess(&self, ctx: &Ctx, user: &User, since: Option<Timestamp>) -> Result<Counted, CodeError> {
+        match self.guess(ctx, Guess::Code, &Suspect::Authenticator(user.id, since)).await? {
             Throttle::Go(counted) => Ok(counted),
             Throttle::Paused | Throttle::Silent { .. } => {
                 Err(CodeError::Paused { left: self.settings().lockout.window })
@@ -250,7 +252,7 @@ fn totp(secret: &[u8]) -> Totp {
 mod tests {
     use std::sync::Arc;
 
-    use ostiary_model::{Actor, Entropy, Timestamp};
+    use ostiary_model::{Actor, Entropy};
 
     use super::*;
 

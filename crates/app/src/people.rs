@@ -3,6 +3,7 @@
 use ostiary_model::{Email, Folded, InvalidName, Profile, Secret, Username, is_invisible};
 use thiserror::Error;
 
+use crate::app_passwords::is_app_password;
 use crate::settings::PasswordPolicy;
 use crate::sign_in::MAX_PASSWORD_BYTES;
 
@@ -21,6 +22,9 @@ pub enum WeakPassword {
     /// Name or address.
     #[error("The password is your name or e-mail address. Use another one")]
     OwnName,
+    /// Of the form that app passwords have.
+    #[error("The password looks like an app password, which programs alone use. Use another one")]
+    AppPassword,
     /// One of those that everybody tries first.
     #[error("The password is one that everybody tries first. Use another one")]
     Common,
@@ -90,6 +94,9 @@ pub(crate) fn password_fits(password: &Secret, profile: &Profile, policy: Passwo
     }
     if text.chars().count() < policy.min_length as usize {
         return Err(WeakPassword::TooShort(policy.min_length));
+    }
+    if is_app_password(password) {
+        return Err(WeakPassword::AppPassword);
     }
     let folded = Folded::new(text);
     if folded == profile.username.folded() || folded == profile.email.folded() {
@@ -169,6 +176,7 @@ mod tests {
         assert_eq!(check("ADA.okafor@example.tld"), Err(WeakPassword::OwnName));
         assert_eq!(check("Password1234"), Err(WeakPassword::Common));
         assert_eq!(check("zzzzzzzzzzzz"), Err(WeakPassword::Common));
+        assert_eq!(check(&format!("ost_ap_{}", "a2".repeat(16))), Err(WeakPassword::AppPassword));
         assert_eq!(check(&"ab".repeat(600)), Err(WeakPassword::TooLong));
     }
 }

@@ -8,6 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::access::{may_sign_in, standing};
+use crate::app_passwords::is_app_password;
 use crate::hasher::Verdict;
 use crate::sessions::Opening;
 use crate::throttle::{Counted, Guess, Suspect, Throttle};
@@ -110,7 +111,8 @@ impl App {
             Some(user) => Suspect::Named(name, user.id, user.generation),
             None => Suspect::Unknown(name),
         };
-        match self.guess(ctx, Guess::Password, &suspect).await? {
+        let guess = if is_app_password(password) { Guess::AppPassword } else { Guess::Password };
+        match self.guess(ctx, guess, &suspect).await? {
             Throttle::Go(counted) => Ok(Tried { user, counted }),
             Throttle::Paused => {
                 audit(ctx, user.as_ref(), "sign-in paused");
@@ -167,7 +169,8 @@ impl App {
         // Nobody has the nil id: an unknown name asks the same question and gets no hash.
         let id = user.map_or_else(|| UserId::from(Uuid::nil()), |user| user.id);
         let hash = self.store().password_hash(id).await?;
-        let fits = password.expose().len() <= MAX_PASSWORD_BYTES;
+        // What looks like an app password is nobody's own password: it is counted for itself.
+        let fits = password.expose().len() <= MAX_PASSWORD_BYTES && !is_app_password(password);
         match self.hasher.verify(password, hash.as_deref().filter(|_| fits)).await {
             Ok(verdict) => Ok((verdict, hash)),
             Err(trouble) => {

@@ -1,4 +1,5 @@
-//! Holding back guesses, of passwords and of codes.
+//! Holding back guesses, of passwords, of app passwords and of codes. Each kind is counted for
+//! itself: a right app password makes no wrong guess at the main one good.
 //!
 //! A guess is counted before it is looked at and given back when it was right, so that a hundred
 //! guesses at the same moment are a hundred guesses. Four counters: the address (stops one who
@@ -6,20 +7,22 @@
 //! typed from there, the account from there (one person is one, whatever they were called), and
 //! the account from anywhere (stops many guessers).
 //!
-//! What people are told comes from the first two alone, which an unknown name has as well: else
-//! the number of tries left would tell that two spellings are one account. Over the other two the
-//! answer is "no match", whatever was typed. Who signed in from an address before is not held
-//! back there by what others guess elsewhere: nobody can lock a person or a service out.
+//! What people are told comes from the first two alone: else the number of tries left would tell
+//! that two spellings are one account. Over the other two the answer is "no match", whatever was
+//! typed. An unknown name has all four, so that it takes as long. Who signed in from an address
+//! before is not held back there by what others guess elsewhere: nobody can lock a person or a
+//! service out.
 //!
-//! Guesses at one account from one address take turns: a program that opens ten connections at
+//! Guesses under one name from one address take turns: a program that opens ten connections at
 //! once with the right password is ten right guesses, not five and a pause. A turn lasts until the
-//! guess is answered, whatever the answer: how long others wait tells nothing.
+//! guess is answered, whatever the answer, and two names never wait for each other: how long
+//! others wait tells nothing.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use ostiary_model::{Ctx, Folded, Generation, Span, UserId};
+use ostiary_model::{Ctx, Folded, Generation, Span, Timestamp, UserId};
 use tokio::sync::{Mutex as Turnstile, OwnedMutexGuard};
 
 use crate::tokens::token_hash;
@@ -41,33 +44,20 @@ pub(crate) enum Suspect {
     /// sets a password, resets factors or opens the account again raises it, and so ends every
     /// pause at once.
     Named(Folded, UserId, Generation),
-    /// An account that is known already, as at the second step.
-    Account(UserId, Generation),
+    /// The authenticator app of an account, by when it was set up; `None` for one that is being
+    /// set up. Not by the generation: whoever may set a password would begin the count anew.
+    Authenticator(UserId, Option<Timestamp>),
     /// A name that no account has.
     Unknown(Folded),
-}
-
-impl Suspect {
-    const fn account(&self) -> Option<(UserId, Generation)> {
-        match self {
-            Self::Named(_, id, generation) | Self::Account(id, generation) => Some((*id, *generation)),
-            Self::Unknown(_) => None,
-        }
-    }
-
-    const fn name(&self) -> Option<&Folded> {
-        match self {
-            Self::Named(name, ..) | Self::Unknown(name) => Some(name),
-            Self::Account(..) => None,
-        }
-    }
 }
 
 /// What is guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guess {
-    /// A password.
+    /// An account's own password.
     Password,
+    /// An app password.
+    AppPassword,
     /// A code of the second factor.
     Code,
 }
@@ -105,30 +95,37 @@ pub(crate) struct Counted {
 struct Names {
     address: Option<String>,
     spelled: Option<String>,
-    pair: Option<String>,
-    account: Option<String>,
-    home: Option<String>,
+    pair: String,
+    account: String,
+    home: String,
 }
 
 impl Names {
     fn of(guess: Guess, suspect: &Suspect, from: Option<IpAddr>, is_shared: bool) -> Self {
         let (kind, network) = (kind(guess), network(from));
-        // With the generation, so that what ends an account's pause ends this one too.
-        let generation = suspect.account().map_or(0, |(_, generation)| generation.0);
-        let spelled =
-            suspect.name().map(|name| format!("{kind}:name:{}:{generation}@{network}", fingerprint(name.as_str())));
-        let account = suspect.account().map(|(id, generation)| format!("{kind}:user:{id}:{}", generation.0));
+        let spell = |name: &Folded, generation: i64| {
+            let print = fingerprint(name.as_str());
+            format!("{kind}:name:{print}:{generation}@{network}")
+        };
+        // The name is counted with the generation, too, so that what ends an account's pause ends
+        // this one as well.
+        let (spelled, whose, since) = match suspect {
+            Suspect::Named(name, id, generation) => (Some(spell(name, generation.0)), id.to_string(), generation.0),
+            Suspect::Authenticator(id, since) => (None, id.to_string(), since.map_or(0, Timestamp::as_micros)),
+            Suspect::Unknown(name) => (Some(spell(name, 0)), fingerprint(name.as_str()), 0),
+        };
+        let account = format!("{kind}:user:{whose}:{since}");
         Self {
             address: (!is_shared).then(|| format!("{kind}:address:{network}")),
             spelled,
-            pair: account.as_ref().map(|account| format!("{account}@{network}")),
+            pair: format!("{account}@{network}"),
             account,
-            home: suspect.account().map(|(id, _)| format!("{kind}:home:{id}@{network}")),
+            home: format!("{kind}:home:{whose}@{network}"),
         }
     }
 
     fn turn(&self) -> &str {
-        self.pair.as_deref().or(self.spelled.as_deref()).unwrap_or_default()
+        self.spelled.as_deref().unwrap_or(&self.pair)
     }
 }
 
@@ -173,7 +170,7 @@ impl App {
             Ok(turn) => turn,
             Err(busy) => {
                 // What was not looked at is nobody's wrong guess.
-                self.uncount(ctx, [&names.address]).await?;
+                self.uncount(ctx, names.address.iter()).await?;
                 return Err(busy);
             }
         };
@@ -182,7 +179,7 @@ impl App {
         if spelled > limit {
             return Ok(Throttle::Paused);
         }
-        let pair = self.count(ctx, names.pair.as_deref()).await?;
+        let pair = self.count(ctx, Some(&names.pair)).await?;
         let is_held_back = pair > limit || self.is_guessed_from_everywhere(ctx, &names).await?;
         let told = if names.spelled.is_some() { spelled } else { pair };
         let left = u32::try_from(limit - told).unwrap_or(0);
@@ -193,12 +190,11 @@ impl App {
     }
 
     async fn is_guessed_from_everywhere(&self, ctx: &Ctx, names: &Names) -> Result<bool, Trouble> {
-        let count = self.count(ctx, names.account.as_deref()).await?;
+        let count = self.count(ctx, Some(&names.account)).await?;
         if count <= i64::from(self.settings().lockout.per_account) {
             return Ok(false);
         }
-        let Some(home) = &names.home else { return Ok(true) };
-        Ok(self.store().counter_add(home, 0, ctx.now, AT_HOME).await? == 0)
+        Ok(self.store().counter_add(&names.home, 0, ctx.now, AT_HOME).await? == 0)
     }
 
     async fn count(&self, ctx: &Ctx, name: Option<&str>) -> Result<i64, Trouble> {
@@ -206,8 +202,8 @@ impl App {
         Ok(self.store().counter_add(name, 1, ctx.now, self.settings().lockout.window).await?)
     }
 
-    async fn uncount<const N: usize>(&self, ctx: &Ctx, names: [&Option<String>; N]) -> Result<(), Trouble> {
-        for name in names.into_iter().flatten() {
+    async fn uncount(&self, ctx: &Ctx, names: impl Iterator<Item = &String>) -> Result<(), Trouble> {
+        for name in names {
             self.store().counter_add(name, -1, ctx.now, self.settings().lockout.window).await?;
         }
         Ok(())
@@ -217,27 +213,25 @@ impl App {
     /// guesser with one account of their own must not wash the rest away.
     pub(crate) async fn guess_was_right(&self, ctx: &Ctx, counted: &Counted) -> Result<(), Trouble> {
         let names = &counted.names;
-        for name in [&names.spelled, &names.pair].into_iter().flatten() {
+        for name in names.spelled.iter().chain([&names.pair]) {
             self.store().counter_clear(name, ctx.now).await?;
         }
         // What others guess elsewhere stays counted: a service that signs in all day must not wash it away.
-        self.uncount(ctx, [&names.account, &names.address]).await?;
-        if let Some(home) = &names.home {
-            self.store().counter_set(home, 1, ctx.now, AT_HOME).await?;
-        }
-        Ok(())
+        self.uncount(ctx, names.address.iter().chain([&names.account])).await?;
+        Ok(self.store().counter_set(&names.home, 1, ctx.now, AT_HOME).await?)
     }
 
     /// Gives back a guess that could not be looked at.
     pub(crate) async fn guess_not_looked_at(&self, ctx: &Ctx, counted: &Counted) -> Result<(), Trouble> {
         let Names { address, spelled, pair, account, .. } = &counted.names;
-        self.uncount(ctx, [address, spelled, pair, account]).await
+        self.uncount(ctx, address.iter().chain(spelled).chain([pair, account])).await
     }
 }
 
 const fn kind(guess: Guess) -> &'static str {
     match guess {
         Guess::Password => "password",
+        Guess::AppPassword => "app password",
         Guess::Code => "code",
     }
 }
@@ -264,6 +258,39 @@ pub(crate) fn network(address: Option<IpAddr>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The names that a guess is counted under, from the same address.
+    fn names(guess: Guess, suspect: &Suspect) -> Names {
+        Names::of(guess, suspect, Some("192.0.2.1".parse().unwrap()), false)
+    }
+
+    fn id(number: u128) -> UserId {
+        uuid::Uuid::from_u128(number).into()
+    }
+
+    /// Whoever sends two names at the same moment must not learn from how long they take that they
+    /// are one account: two names that nobody has never wait for each other.
+    #[test]
+    fn two_names_of_one_account_do_not_wait_for_each_other() {
+        let named = |name: &str| names(Guess::Password, &Suspect::Named(Folded::new(name), id(1), Generation(1)));
+        let unknown = |name: &str| names(Guess::Password, &Suspect::Unknown(Folded::new(name)));
+        for of in [&named as &dyn Fn(&str) -> Names, &unknown] {
+            assert_ne!(of("ada").turn(), of("ada@example.tld").turn());
+            assert_eq!(of("ada").turn(), of("ADA").turn());
+        }
+        assert_eq!(named("ada").pair, named("ada@example.tld").pair, "and count together all the same");
+    }
+
+    #[test]
+    fn each_kind_is_counted_for_itself() {
+        let suspect = Suspect::Named(Folded::new("ada"), id(1), Generation(1));
+        let (main, app) = (names(Guess::Password, &suspect), names(Guess::AppPassword, &suspect));
+        assert_ne!(
+            (&main.address, &main.spelled, &main.pair, &main.account, &main.home),
+            (&app.address, &app.spelled, &app.pair, &app.account, &app.home)
+        );
+        assert!(main.home != app.home && main.pair != app.pair && main.account != app.account);
+    }
 
     #[test]
     fn one_guesser_is_one_network() {

@@ -123,7 +123,7 @@ impl App {
         tx.app_password_insert(&password, &token_hash(secret.expose())).await?;
         self.notice_app_password_made(ctx, &mut tx, &owner, password.name.as_str()).await?;
         self.commit(ctx, tx).await?;
-        self.audit(ctx, "app password made", password.id);
+        self.audit_app_password(ctx, "app password made", owner.id, password.id);
         Ok((password, secret))
     }
 
@@ -171,8 +171,13 @@ impl App {
         }
         self.commit(ctx, tx).await?;
         self.app_passwords.ended(id, ctx.now);
-        self.audit(ctx, "app password revoked", id);
+        self.audit_app_password(ctx, "app password revoked", owner, id);
         Ok(())
+    }
+
+    /// With its owner: when it is gone nobody could tell any more whose it was.
+    fn audit_app_password(&self, ctx: &Ctx, what: &'static str, owner: UserId, id: AppPasswordId) {
+        self.audit(ctx, what, format_args!("{id} of {owner}"));
     }
 
     /// The app password of `user` that `password` is, if it may be used here and now. Its use is
@@ -184,7 +189,7 @@ impl App {
         password: &Secret,
         from: &BindFrom<'_>,
     ) -> Result<Option<AppPasswordId>, Trouble> {
-        if !password.expose().starts_with(PREFIX) {
+        if !is_app_password(password) {
             return Ok(None);
         }
         let Some(found) = self.store().app_password_by_hash(&token_hash(password.expose())).await? else {
@@ -216,6 +221,12 @@ impl App {
         let service = service.filter(|service| service.is_service && service.is_open(ctx.now));
         service.map(|service| service.id).ok_or_else(|| AppPasswordError::NoSuchService(name.to_owned()))
     }
+}
+
+/// Whether `password` has the form of an app password. None of that form is anybody's own
+/// password, so guesses at the two can be counted apart.
+pub(crate) fn is_app_password(password: &Secret) -> bool {
+    password.expose().starts_with(PREFIX)
 }
 
 /// Whoever acts, when it is a person whose session holds in `tx` and who proved all that their

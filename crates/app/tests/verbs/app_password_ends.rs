@@ -15,6 +15,8 @@ on_both_pairs!(
     a_revoked_one_is_dead_in_other_processes,
     its_last_use_is_known,
     guesses_at_it_are_held_back,
+    it_makes_no_guess_at_the_main_password_good,
+    a_stale_one_keeps_nobody_from_signing_in,
     many_right_binds_at_once_all_succeed,
 );
 
@@ -177,6 +179,44 @@ async fn guesses_at_it_are_held_back(pair: Pair) {
     }
     assert!(!house.opens_at("203.0.113.99", &ada).await);
     assert!(house.opens_at("198.51.100.3", &ada).await);
+}
+
+/// Whoever found an app password guesses at the main one no faster with it.
+async fn it_makes_no_guess_at_the_main_password_good(pair: Pair) {
+    let lockout = LockoutSettings { per_account_and_address: 3, per_account: 6, ..LockoutSettings::default() };
+    let house = House::with(pair, |settings| settings.lockout = lockout).await;
+    let ada = house.holder("ada").await;
+    let wrong = secret("not the password");
+    for left in [2, 1, 0] {
+        let error = house.bind(&house.from("198.51.100.1"), &ada.person, &wrong).await.unwrap_err();
+        assert_eq!(format!("{error:?}"), format!("Rejected {{ left: {left} }}"));
+        assert!(house.opens_at("198.51.100.1", &ada).await);
+    }
+    let error = house.bind(&house.from("198.51.100.1"), &ada.person, &wrong).await.unwrap_err();
+    assert!(matches!(error, SignInError::Paused { .. }), "{error:?}");
+    assert!(house.opens_at("198.51.100.1", &ada).await, "programs go on");
+    // Nor is a place where it was used one that the person signs in from.
+    for number in 0..6 {
+        let place = format!("203.0.113.{number}");
+        assert!(house.opens_at(&place, &ada).await);
+        drop(house.bind(&house.from(&place), &ada.person, &wrong).await);
+    }
+    let right = &ada.person.password;
+    assert!(house.bind(&house.from("203.0.113.1"), &ada.person, right).await.is_err(), "so many were counted");
+    assert!(house.bind(&house.ctx(), &ada.person, right).await.is_ok(), "at home it is looked at");
+}
+
+/// A program that was forgotten and tries on has nothing to do with the person's own sign-in.
+async fn a_stale_one_keeps_nobody_from_signing_in(pair: Pair) {
+    let house = House::new(pair).await;
+    let ada = house.holder("ada").await;
+    house.app.app_password_revoke(&house.cli(), ada.person.id, ada.password.id).await.unwrap();
+    for _ in 0..100 {
+        drop(house.bind(&house.from("198.51.100.1"), &ada.person, &ada.secret).await.unwrap_err());
+    }
+    for place in ["198.51.100.1", "203.0.113.1"] {
+        house.app.sign_in(&house.from(place), "ada", &ada.person.password, false).await.unwrap();
+    }
 }
 
 async fn many_right_binds_at_once_all_succeed(pair: Pair) {

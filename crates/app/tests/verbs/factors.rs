@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ostiary_app::{CodeError, Enrolment, SignedIn, Visitor};
-use ostiary_model::{Level, Span, Timestamp};
+use ostiary_app::{BindFrom, BindName, CodeError, Enrolment, HashParameters, SignInError, SignedIn, Visitor};
+use ostiary_model::{Actor, Level, Span, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::authenticator::Authenticator;
@@ -24,6 +24,8 @@ on_both_pairs!(
     codes_are_held_back,
     a_hundred_codes_at_once_are_a_hundred_guesses,
     after_a_reset_another_app_is_set_up,
+    setting_passwords_begins_no_count_of_codes_anew,
+    a_second_factor_that_was_just_set_up_is_asked_for,
 );
 
 async fn begin(house: &House, person: &Person) -> (Visitor, Enrolment, Authenticator) {
@@ -310,4 +312,46 @@ async fn after_a_reset_another_app_is_set_up(pair: Pair) {
     let visitor = house.visitor(&house.signed_in(&ada).await).await;
     assert!(is_rejected(&house.app.code_check(&house.ctx(), &visitor, &old.code(house.now())).await));
     house.app.code_check(&house.ctx(), &visitor, &new.code(house.now())).await.unwrap();
+}
+
+/// Whoever sets passwords signs in as others with the first factor, and must not try out the second.
+async fn setting_passwords_begins_no_count_of_codes_anew(pair: Pair) {
+    const LIMIT: u32 = 3;
+    let house = House::with(pair, |settings| settings.lockout.per_account_and_address = LIMIT).await;
+    let helper = house.person_in("helper", &["lldap_password_manager"]).await;
+    let actor = Actor::Bound { user: helper.id, generation: house.user(&helper).generation };
+    let ada = house.person("ada").await;
+    let (_, authenticator) = house.enrolled(&ada).await;
+    house.pass(Span::from_mins(1));
+    let mut looked_at = 0;
+    for _ in 0..2 * LIMIT {
+        house.app.person_set_password(&house.ctx().with_actor(actor.clone()), ada.id, &ada.password).await.unwrap();
+        let visitor = house.visitor(&house.signed_in(&ada).await).await;
+        let error = house.app.code_check(&house.ctx(), &visitor, &authenticator.wrong_code(house.now())).await;
+        looked_at += u32::from(is_rejected(&error));
+    }
+    assert_eq!(looked_at, LIMIT);
+    // An administrator who resets the factors ends the pause of the app that comes after.
+    house.app.person_reset_factors(&house.cli(), ada.id).await.unwrap();
+    let (_, authenticator) = house.enrolled(&ada).await;
+    house.signed_in_fully(&ada, &authenticator).await;
+}
+
+/// A bind takes as long as a hash does. What holds at its end is what counts.
+async fn a_second_factor_that_was_just_set_up_is_asked_for(pair: Pair) {
+    let house = House::with(pair, |settings| {
+        settings.hash = HashParameters { memory_kib: 65_536, iterations: 6, parallelism: 1 };
+    })
+    .await;
+    let ada = house.person("ada").await;
+    let (app, ctx, name) = (Arc::clone(&house.app), house.ctx(), BindName::User(ada.id));
+    let password = ada.password.clone();
+    let bind = tokio::spawn(async move { app.bind(&ctx, &name, &password, &BindFrom::default()).await });
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let mut tx = house.store().await.begin().await.unwrap();
+    tx.directory_lock().await.unwrap();
+    assert!(tx.totp_insert(ada.id, b"sealed", 0, house.now()).await.unwrap());
+    tx.commit(house.now()).await.unwrap();
+    let result = bind.await.unwrap();
+    assert!(matches!(result, Err(SignInError::Rejected { .. })), "{result:?}");
 }
