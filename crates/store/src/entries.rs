@@ -39,6 +39,9 @@ const NO_BYTES: &[u8] = &[];
 
 const ADDRESSES: &str = "SELECT user_id AS owner, address FROM user_address ORDER BY user_id, position";
 const ADDRESSES_OF: &str = "SELECT user_id AS owner, address FROM user_address WHERE user_id = $1 ORDER BY position";
+/// One row for each person: rows are what takes long, and there are several memberships to a person.
+const MEMBERSHIPS: &str = "SELECT m.user_id, STRING_AGG(CAST(g.number AS TEXT), ',') \
+     FROM membership m JOIN groups g ON g.id = m.group_id GROUP BY m.user_id";
 const MANAGERS: &str = "SELECT group_id AS owner, user_id FROM group_manager ORDER BY group_id, user_id";
 const MANAGERS_OF: &str = "SELECT group_id AS owner, user_id FROM group_manager WHERE group_id = $1 ORDER BY user_id";
 
@@ -127,6 +130,20 @@ fn managers(rows: Vec<ManagerRow>) -> HashMap<Uuid, Vec<UserId>> {
     by_owner(rows, |row| (row.owner, row.user_id.into()))
 }
 
+/// Who is in which group; those of one person come after one another. A group that is not among
+/// `groups` was deleted before they were read.
+fn memberships(rows: Vec<(Uuid, String)>, groups: &[GroupEntry]) -> Result<Vec<Membership>, Error> {
+    let ids: HashMap<i64, GroupId> = groups.iter().map(|entry| (entry.group.number, entry.group.id)).collect();
+    let mut all = Vec::with_capacity(rows.len() * 4);
+    for (user, numbers) in rows {
+        for number in numbers.split(',') {
+            let number = number.parse().map_err(|_| Error::Corrupt("groups.number"))?;
+            all.extend(ids.get(&number).map(|group| Membership { user: user.into(), group: *group }));
+        }
+    }
+    Ok(all)
+}
+
 /// Values by their owner. Those of one attribute come after one another.
 fn values(rows: Vec<ValueRow>) -> Result<HashMap<Uuid, StoredValues>, Error> {
     let mut all: HashMap<Uuid, StoredValues> = HashMap::new();
@@ -195,22 +212,19 @@ impl Store {
     pub async fn directory_snapshot(&self) -> Result<Snapshot, Error> {
         let seq = self.directory_head().await?;
         let schema = self.schema().await?;
-        let users = self.user_entries().await?;
+        // Two long answers, which the engine makes at the same time.
+        let (users, rows) = tokio::try_join!(self.user_entries(), self.membership_rows())?;
         let groups = self.group_entries().await?;
-        let memberships: Vec<(Uuid, Uuid)> =
-            read!(self, db => sqlx::query_as("SELECT user_id, group_id FROM membership").fetch_all(db).await)?;
+        let memberships = memberships(rows, &groups)?;
         let nestings: Vec<(Uuid, Uuid)> =
             read!(self, db => sqlx::query_as("SELECT child_id, parent_id FROM nesting").fetch_all(db).await)?;
-        let membership = |(user, group): (Uuid, Uuid)| Membership { user: user.into(), group: group.into() };
         let nesting = |(child, parent): (Uuid, Uuid)| Nesting { child: child.into(), parent: parent.into() };
-        Ok(Snapshot {
-            seq,
-            schema,
-            users,
-            groups,
-            memberships: memberships.into_iter().map(membership).collect(),
-            nestings: nestings.into_iter().map(nesting).collect(),
-        })
+        let nestings = nestings.into_iter().map(nesting).collect();
+        Ok(Snapshot { seq, schema, users, groups, memberships, nestings })
+    }
+
+    async fn membership_rows(&self) -> Result<Vec<(Uuid, String)>, Error> {
+        Ok(read!(self, db => sqlx::query_as(MEMBERSHIPS).fetch_all(db).await)?)
     }
 
     async fn user_entries(&self) -> Result<Vec<UserEntry>, Error> {
