@@ -10,15 +10,18 @@ mod ber;
 #[expect(dead_code, reason = "the door uses all of it")]
 mod controls;
 #[path = "../../crates/ldap/src/filter.rs"]
+#[expect(dead_code, reason = "the door uses all of it")]
 mod filter;
 #[path = "../../crates/ldap/src/frame.rs"]
 #[expect(dead_code, reason = "the door uses all of it")]
 mod frame;
+#[path = "../../crates/ldap/src/request.rs"]
+#[expect(dead_code, reason = "the door uses all of it")]
+mod request;
 
 mod entry;
 
 use bytes::BytesMut;
-use ldap3_proto::proto::LdapOp;
 use ostiary_model::{
     AttributeDef, AttributeKind, AttributeName, AttributeValue, Dn, FIRST_CUSTOM, Filter, InvalidFilter, MAX_TERMS,
     Schema, Truth,
@@ -91,6 +94,14 @@ pub fn value(bytes: &[u8]) {
     }
 }
 
+/// A filter on the wire is read within its limits or refused, and says something about an entry.
+fn asked(schema: &Schema, filter: &[u8]) {
+    if let Ok(filter) = filter::read(schema, filter) {
+        assert!(filter.size() <= MAX_TERMS);
+        evaluated(&filter);
+    }
+}
+
 /// Bytes are messages or are refused; nothing is taken twice, and decoding ends. What a search asks
 /// for can be asked of an entry.
 pub fn frame(data: &[u8]) {
@@ -102,11 +113,9 @@ pub fn frame(data: &[u8]) {
             Ok(Some(mut frame)) => {
                 assert!(bytes.len() < before);
                 let _ = Controls::read(std::mem::take(&mut frame.controls), frame.operation);
-                if let Some(LdapOp::SearchRequest(search)) = frame.decode().map(|message| message.op)
-                    && let Ok(filter) = filter::translate(&schema, search.filter)
-                {
-                    assert!(filter.size() <= MAX_TERMS);
-                    evaluated(&filter);
+                match frame.search() {
+                    Some(search) => asked(&schema, search.filter),
+                    None => drop(frame.decode()),
                 }
             }
             Ok(None) => {
@@ -160,8 +169,7 @@ pub fn controls(data: &[u8]) {
     let control = RawControl { oid: oid.to_owned(), is_critical: *which >= 128, value: Some(value.to_vec()) };
     if let Ok(controls) = Controls::read(vec![control], operation)
         && let Some(assertion) = controls.assertion
-        && let Ok(filter) = filter::translate(&schema(), assertion)
     {
-        evaluated(&filter);
+        asked(&schema(), &assertion);
     }
 }

@@ -101,6 +101,20 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// Tag and content of the next element, whatever it is.
+    pub(crate) fn any(&mut self) -> Option<(u8, &'a [u8])> {
+        let (tag, content, rest) = Element::split(self.rest).ok()?;
+        self.rest = rest;
+        Some((tag, content))
+    }
+
+    /// The next element as it is, with its tag and length.
+    pub(crate) fn element(&mut self) -> Option<&'a [u8]> {
+        let before = self.rest;
+        self.any()?;
+        before.get(..before.len() - self.rest.len())
+    }
+
     /// The content of the next element, which must have this tag.
     pub(crate) fn take(&mut self, wanted: u8) -> Option<&'a [u8]> {
         let (tag, content, rest) = Element::split(self.rest).ok()?;
@@ -156,12 +170,6 @@ impl Writer {
     /// Writes an element whose content is what `inner` has written.
     pub(crate) fn put_all(self, tag: u8, inner: &Self) -> Self {
         self.put(tag, &inner.0)
-    }
-
-    /// Writes what is encoded already.
-    pub(crate) fn raw(mut self, encoded: &[u8]) -> Self {
-        self.0.extend_from_slice(encoded);
-        self
     }
 
     /// What was written.

@@ -30,22 +30,24 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn new(attributes: Vec<String>, schema: &Schema) -> Self {
-        let mut wanted = Self { user: attributes.is_empty(), ..Self::default() };
+    pub(crate) fn new<'a>(attributes: impl IntoIterator<Item = &'a str>, schema: &Schema) -> Self {
+        let mut wanted = Self::default();
         let mut seen = HashSet::new();
-        for mut name in attributes {
-            if let Some(attribute) = schema.attribute(&name).filter(|_| name.contains('.')) {
-                name = schema.name(attribute).to_owned();
-            }
-            match name.as_str() {
+        let mut is_empty = true;
+        for name in attributes {
+            is_empty = false;
+            let by_identifier = schema.attribute(name).filter(|_| name.contains('.'));
+            let name = by_identifier.map_or(name, |attribute| schema.name(attribute));
+            match name {
                 "*" => wanted.user = true,
                 "+" => wanted.operational = true,
                 // `1.1` is no attribute: alone it asks for none.
-                _ if wanted.named.len() < MANY && wanted.names(&name) => {}
+                _ if wanted.named.len() < MANY && wanted.names(name) => {}
                 _ if wanted.named.len() >= MANY && !seen.insert(name.to_ascii_lowercase()) => {}
-                _ => wanted.named.push(name),
+                _ => wanted.named.push(name.to_owned()),
             }
         }
+        wanted.user |= is_empty;
         // The name of the entry is not an attribute of that name, though some ask for it.
         let attributes = wanted.named.iter().enumerate().filter(|(_, name)| !name.eq_ignore_ascii_case("dn"));
         wanted.known = attributes.filter_map(|(at, name)| Some((at, schema.attribute(name)?))).collect();

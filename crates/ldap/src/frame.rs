@@ -3,22 +3,21 @@
 //! The decoder is lenient: it waits for a message of any length, drops what is left of a broken
 //! element, and cuts message ids. So everything is checked here first: definite lengths within the
 //! limit, elements that fill what holds them, depth, their number, message id and operation (RFC
-//! 4511 sections 4.1.1 and 5.1). Values in filters that are no UTF-8 can match nothing here, but
-//! would make the decoder fail: their terms are turned into ones that nobody can tell. Controls are
-//! taken off, since the decoder forgets whether some of them are critical.
+//! 4511 sections 4.1.1 and 5.1). Controls are taken off, since the decoder forgets whether some of
+//! them are critical. Searches, which are most requests, are read without it, see `request`: it
+//! copies everything, and refuses filters with values that are no UTF-8.
 
 use bytes::BytesMut;
 use ldap3_proto::LdapCodec;
-use ldap3_proto::proto::{LdapFilter, LdapMsg, LdapOp};
+use ldap3_proto::proto::LdapMsg;
 use thiserror::Error;
 use tokio_util::codec::Decoder as _;
 use tracing::dispatcher::{Dispatch, with_default};
 
-use crate::ber::{BOOLEAN, Bad, CONSTRUCTED, ENUMERATED, Element, INTEGER, OCTET_STRING, SEQUENCE, Writer};
-use crate::blank::prepare_search;
-use crate::controls::Controls;
+use crate::ber::{BOOLEAN, Bad, CONSTRUCTED, Element, INTEGER, OCTET_STRING, Reader, SEQUENCE};
+use crate::request::SearchRequest;
 
-/// How deep elements may be nested: a filter of the deepest kind that is translated, and more, so
+/// How deep elements may be nested: a filter of the deepest kind that is evaluated, and more, so
 /// that a filter that is too deep still gets an answer.
 const MAX_DEPTH: usize = 100;
 /// How many elements a message may have. Each costs the decoder far more than its two bytes.
@@ -29,7 +28,7 @@ const SEARCH: u8 = 0x63;
 
 /// Bytes that are no LDAP message. The connection cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Malformed {
+pub(crate) enum Malformed {
     /// Not the beginning of a message, or elements that do not fit together.
     #[error("this is not an LDAP message")]
     Encoding,
@@ -99,7 +98,7 @@ impl Operation {
 
 /// A whole message that is well formed.
 #[derive(Debug)]
-pub struct Frame {
+pub(crate) struct Frame {
     pub(crate) id: i32,
     pub(crate) operation: Operation,
     /// The controls in their order.
@@ -114,7 +113,7 @@ impl Frame {
     ///
     /// # Errors
     /// [`Malformed`].
-    pub fn take(bytes: &mut BytesMut, most: usize) -> Result<Option<Self>, Malformed> {
+    pub(crate) fn take(bytes: &mut BytesMut, most: usize) -> Result<Option<Self>, Malformed> {
         if bytes.first().is_some_and(|tag| *tag != SEQUENCE) {
             return Err(Malformed::Encoding);
         }
@@ -131,38 +130,15 @@ impl Frame {
         Ok(Some(Self { id, operation, controls, bytes }))
     }
 
-    /// Whether its controls, and its fields, are those of its operation: all that fuzzing needs to
-    /// know.
-    #[must_use]
-    pub fn is_decodable(mut self) -> bool {
-        let controls = Controls::read(std::mem::take(&mut self.controls), self.operation);
-        self.decode().is_some() && controls.is_ok()
+    /// The search request in the message. `None` when there is none.
+    pub(crate) fn search(&self) -> Option<SearchRequest<'_>> {
+        let mut message = Reader::of_sequence(&self.bytes)?;
+        message.take(INTEGER)?;
+        SearchRequest::read(message.take(SEARCH)?)
     }
 
-    /// Decodes a filter that stands alone, as in a control. `None` when it is none, or breaks the
-    /// limits of a message.
-    pub(crate) fn filter(filter: &[u8]) -> Option<LdapFilter> {
-        let (_, _, []) = Element::split(filter).ok()? else { return None };
-        let none = Writer::default().put(OCTET_STRING, &[]);
-        let base = none.put(ENUMERATED, &[0]).put(ENUMERATED, &[0]);
-        let limits = base.put(INTEGER, &[0]).put(INTEGER, &[0]).put(BOOLEAN, &[0]);
-        let search = limits.raw(filter).put(SEQUENCE, &[]);
-        let message = Writer::default().put(INTEGER, &[1]).put_all(SEARCH, &search);
-        let message = Writer::default().put_all(SEQUENCE, &message).into_bytes();
-        let most = message.len();
-        let frame = Self::take(&mut BytesMut::from(message.as_slice()), most).ok().flatten()?;
-        match frame.decode()?.op {
-            LdapOp::SearchRequest(search) => Some(search.filter),
-            _ => None,
-        }
-    }
-
-    /// Decodes the message. `None` when its fields are not those of its operation.
-    #[must_use]
+    /// Decodes a message that is no search. `None` when its fields are not those of its operation.
     pub(crate) fn decode(mut self) -> Option<LdapMsg> {
-        if self.operation == Operation::Search {
-            prepare_search(&mut self.bytes)?;
-        }
         let mut codec = LdapCodec::new(Some(self.bytes.len()), None);
         // The decoder traces raw elements, passwords among them: nothing of it reaches the log.
         with_default(&Dispatch::none(), || codec.decode(&mut self.bytes)).ok().flatten()
@@ -361,41 +337,50 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_stands_alone() {
-        assert_eq!(Frame::filter(b"\x87\x02cn"), Some(LdapFilter::Present("cn".into())));
-        assert_eq!(
-            Frame::filter(b"\xa3\x08\x04\x02cn\x04\x02\xff\xfe"),
-            Some(LdapFilter::Equality("??".into(), "??".into()))
-        );
-        let extensible = Frame::filter(b"\xa9\x0c\x82\x02cn\x83\x03ada\x84\x01\xff");
-        assert!(
-            matches!(extensible, Some(LdapFilter::Extensible(rule)) if rule.dn_attributes && rule.match_value == "ada")
-        );
-        for none in [&b""[..], b"\x87\x02cn\x30\x00", b"\x87\x05cn", b"\x04\x02cn", b"\x30\x00"] {
-            assert_eq!(Frame::filter(none), None, "{none:02x?}");
-        }
+    fn a_search_is_read_where_it_lies() {
+        let frame = Frame::take(&mut search(LdapFilter::Present("cn".into())), MOST).unwrap().unwrap();
+        let request = frame.search().unwrap();
+        assert_eq!((request.base, &request.scope, request.types_only), ("dc=x", &LdapSearchScope::Subtree, false));
+        assert_eq!((request.filter, request.attributes), (&b"\x87\x02cn"[..], vec!["cn"]));
+        assert_eq!((request.size_limit, request.time_limit), (0, 0));
+        let frame = Frame::take(&mut bind(), MOST).unwrap().unwrap();
+        assert!(frame.search().is_none());
     }
 
     #[test]
-    fn values_that_are_no_text_make_their_term_nobodys() {
-        let filter = LdapFilter::And(vec![
-            LdapFilter::Equality("userCertificate".into(), "XXXX".into()),
-            LdapFilter::Not(Box::new(LdapFilter::Equality("cn".into(), "XXXX".into()))),
-            LdapFilter::Equality("sn".into(), "kept".into()),
-        ]);
-        let mut bytes = search(filter);
-        for at in 0..bytes.len() - 4 {
-            if &bytes[at..at + 4] == b"XXXX" {
-                bytes[at..at + 4].copy_from_slice(b"\xff\xfe\x00\x80");
-            }
+    fn a_search_whose_fields_are_not_those_of_a_search_is_refused() {
+        // Base, scope, aliases, limits, types only, filter, attributes.
+        let good: [&[u8]; 8] = [
+            b"\x04\x00",
+            b"\x0a\x01\x03",
+            b"\x0a\x01\x00",
+            b"\x02\x01\x05",
+            b"\x02\x02\x01\x00",
+            b"\x01\x01\xff",
+            b"\xa0\x00",
+            b"\x30\x03\x04\x01*",
+        ];
+        let read = |fields: &[&[u8]]| SearchRequest::read(&fields.concat()).map(|request| request.size_limit);
+        assert_eq!(read(&good), Some(5));
+        let bad: [(usize, &[u8]); 12] = [
+            (0, b"\x04\x01\xff"),
+            (1, b"\x0a\x01\x04"),
+            (1, b"\x0a\x02\x00\x00"),
+            (2, b"\x0a\x01\x04"),
+            (3, b"\x02\x01\xff"),
+            (3, b"\x02\x05\x00\x00\x00\x00\x01"),
+            (4, b"\x02\x00"),
+            (5, b"\x01\x00"),
+            (5, b"\x01\x02\xff\xff"),
+            (6, b""),
+            (7, b"\x30\x03\x04\x01\xff"),
+            (7, b"\x30\x00\x30\x00"),
+        ];
+        for (at, field) in bad {
+            let mut fields = good;
+            fields[at] = field;
+            assert_eq!(read(&fields), None, "field {at}: {field:02x?}");
         }
-        let message = Frame::take(&mut bytes, MOST).unwrap().unwrap().decode().unwrap();
-        let LdapOp::SearchRequest(request) = message.op else { panic!() };
-        let LdapFilter::And(terms) = request.filter else { panic!() };
-        assert_eq!(terms[0], LdapFilter::Equality("?".repeat(15), "????".into()));
-        assert_eq!(terms[1], LdapFilter::Not(Box::new(LdapFilter::Equality("??".into(), "????".into()))));
-        assert_eq!(terms[2], LdapFilter::Equality("sn".into(), "kept".into()));
-        assert_eq!((request.base.as_str(), request.attrs), ("dc=x", vec!["cn".to_owned()]));
     }
 
     /// The same inputs at every run (xorshift64*).
@@ -435,7 +420,8 @@ mod tests {
             if let Ok(Some(frame)) = Frame::take(&mut bytes, MOST) {
                 taken += 1;
                 assert!(frame.id > 0 && frame.bytes.len() + bytes.len() <= before);
-                decoded += usize::from(frame.decode().is_some());
+                let is_read = frame.search().is_some();
+                decoded += usize::from(is_read || frame.decode().is_some());
             }
         }
         assert!(taken > 10_000 && decoded > 5_000, "{taken} taken, {decoded} decoded");

@@ -7,7 +7,6 @@
 
 mod ber;
 mod bind;
-mod blank;
 mod channel;
 mod compare;
 mod controls;
@@ -16,6 +15,7 @@ mod entry;
 mod extended;
 mod filter;
 mod frame;
+mod request;
 mod results;
 mod root;
 mod schema;
@@ -31,7 +31,6 @@ use std::time::Duration;
 
 use ostiary_model::Network;
 
-pub use frame::{Frame, Malformed};
 pub use serve::{Encrypt, LdapDoor, Peer};
 
 /// The limits of a connection.

@@ -4,11 +4,15 @@
 //! Their attributes are no part of the directory, so filters on them are decided here, as RFC 4511
 //! section 4.5.1.7 says.
 
-use ldap3_proto::proto::{LdapFilter, LdapSearchResultEntry};
+use std::iter;
+
+use ldap3_proto::proto::LdapSearchResultEntry;
 use ostiary_model::{Attribute, Folded, Schema};
 
+use crate::ber::Reader;
 use crate::controls;
 use crate::entry::{Attributes, Wanted};
+use crate::filter::Term;
 use crate::schema;
 
 /// "Who am I?" (RFC 4532).
@@ -106,31 +110,29 @@ impl Fixed {
         attributes.into_entry(self.dn.to_owned())
     }
 
-    /// Whether `filter` is true of it.
-    pub(crate) fn matches(&self, filter: &LdapFilter) -> bool {
-        self.truth(filter, MAX_DEPTH) == Some(true)
+    /// Whether `filter`, as it came, is true of it.
+    pub(crate) fn matches(&self, filter: &[u8]) -> bool {
+        self.truth(&mut Reader::new(filter), MAX_DEPTH) == Some(true)
     }
 
-    /// True, false, or nobody can tell.
-    fn truth(&self, filter: &LdapFilter, depth: usize) -> Option<bool> {
+    /// True, false, or nobody can tell, of the next one of `filters`.
+    fn truth(&self, filters: &mut Reader<'_>, depth: usize) -> Option<bool> {
         let depth = depth.checked_sub(1)?;
-        match filter {
-            LdapFilter::And(terms) => all(terms.iter().map(|term| self.truth(term, depth))),
-            LdapFilter::Or(terms) => {
-                let none = all(terms.iter().map(|term| self.truth(term, depth).map(|truth| !truth)));
-                none.map(|none| !none)
-            }
-            LdapFilter::Not(term) => self.truth(term, depth).map(|truth| !truth),
-            LdapFilter::Present(name) => Some(!self.values(name)?.is_empty()),
-            LdapFilter::Equality(name, asked) | LdapFilter::Approx(name, asked) => {
+        match Term::read(filters)? {
+            Term::And(terms) => all(self.truths(terms, depth)),
+            Term::Or(terms) => all(self.truths(terms, depth).map(|truth| truth.map(|truth| !truth))).map(|none| !none),
+            Term::Not(mut term) => self.truth(&mut term, depth).map(|truth| !truth),
+            Term::Present(name) => Some(!self.values(name)?.is_empty()),
+            Term::Equal(name, asked) => {
                 let asked = Folded::new(asked);
                 Some(self.values(name)?.iter().any(|value| Folded::new(value) == asked))
             }
-            LdapFilter::Substring(..)
-            | LdapFilter::GreaterOrEqual(..)
-            | LdapFilter::LessOrEqual(..)
-            | LdapFilter::Extensible(_) => None,
+            Term::Parts(..) | Term::AtLeast(..) | Term::AtMost(..) | Term::Rule(_) | Term::Nobodys => None,
         }
+    }
+
+    fn truths<'a>(&'a self, mut terms: Reader<'a>, depth: usize) -> impl Iterator<Item = Option<bool>> + 'a {
+        iter::from_fn(move || (!terms.is_empty()).then(|| self.truth(&mut terms, depth)))
     }
 
     /// The values of an attribute, none where the entry does not have it; `None` where nothing has.
@@ -165,9 +167,8 @@ fn all(truths: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use ldap3_proto::parse_ldap_filter_str;
-
     use super::*;
+    use crate::filter::encoded;
 
     #[test]
     fn filters_on_the_root_are_decided() {
@@ -183,18 +184,17 @@ mod tests {
             ("(|(shoeSize=*)(vendorName=ostiary))", true),
             ("(vendorName=o*)", false),
         ] {
-            assert_eq!(root.matches(&parse_ldap_filter_str(filter).unwrap()), truth, "{filter}");
+            assert_eq!(root.matches(&encoded(filter)), truth, "{filter}");
         }
-        let by_identifier = LdapFilter::Equality("1.3.6.1.4.1.1466.101.120.5".into(), "DC=x".into());
-        assert!(root.matches(&by_identifier));
-        assert!(root.matches(&LdapFilter::And(Vec::new())) && !root.matches(&LdapFilter::Or(Vec::new())));
+        assert!(root.matches(b"\xa3\x22\x04\x1a1.3.6.1.4.1.1466.101.120.5\x04\x04DC=x"));
+        assert!(root.matches(b"\xa0\x00") && !root.matches(b"\xa1\x00"));
     }
 
     #[test]
     fn only_what_is_wanted_is_sent() {
         let root = root("dc=x", false);
         let names = |wanted: &[&str]| {
-            let wanted = Wanted::new(texts(wanted), &Schema::default());
+            let wanted = Wanted::new(wanted.iter().copied(), &Schema::default());
             root.entry(&wanted, false).attributes.into_iter().map(|attribute| attribute.atype).collect::<Vec<_>>()
         };
         assert_eq!(names(&[]), ["objectClass"]);

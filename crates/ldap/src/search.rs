@@ -1,12 +1,12 @@
-//! Search (RFC 4511 section 4.5): what is asked for is read here, the results are given in `results`.
+//! Search (RFC 4511 section 4.5): begun here; the results are given in `results`.
 
-use ldap3_proto::proto::{LdapOp, LdapResultCode, LdapSearchRequest, LdapSearchScope};
+use ldap3_proto::proto::{LdapOp, LdapResultCode, LdapSearchScope};
 use ostiary_app::directory::{Query, Reader, Scope};
 use ostiary_model::Dn;
 
 use crate::controls::{Controls, PageRequest, page_answer, sort_answer};
 use crate::entry::Wanted;
-use crate::filter::translate;
+use crate::request::SearchRequest;
 use crate::results::{Progress, Results};
 use crate::root::{self, Fixed};
 use crate::schema;
@@ -26,23 +26,18 @@ impl Session {
     pub(crate) fn search(
         &mut self,
         reader: Option<Reader>,
-        request: LdapSearchRequest,
+        request: &SearchRequest<'_>,
         mut controls: Controls,
     ) -> Result<Answer, Refusal> {
-        let (Ok(size_limit), Ok(time_limit)) = (usize::try_from(request.sizelimit), u64::try_from(request.timelimit))
-        else {
-            return Err(result(LdapResultCode::ProtocolError, "a limit is negative"));
-        };
-        let base = dn_of(&request.base)?;
+        let base = dn_of(request.base)?;
+        let filter = self.filter(request.filter)?;
         if request.scope == LdapSearchScope::Base
             && let Some(fixed) = self.fixed(&base)
         {
             return self.search_fixed(&fixed, request, controls);
         }
         let schema = self.app.directory().schema();
-        let filter = translate(&schema, request.filter)
-            .map_err(|error| result(LdapResultCode::AdminLimitExceeded, &error.to_string()))?;
-        let wanted = Wanted::new(request.attrs, &schema);
+        let wanted = Wanted::new(request.attributes.iter().copied(), &schema);
         let reader = reader.ok_or_else(not_bound)?;
         if let Some(condition) = self.condition(&mut controls)? {
             let target = self.app.directory().find(reader, &base).map_err(no_such_object)?;
@@ -52,7 +47,7 @@ impl Session {
         let page = controls.page;
         // A page that holds as many as may be sent at all needs no second one (RFC 2696 section 3).
         let page_size = page.as_ref().and_then(|page| usize::try_from(page.size).ok()).filter(|size| *size > 0);
-        let limit = Some(size_limit).filter(|limit| *limit > 0);
+        let limit = Some(request.size_limit).filter(|limit| *limit > 0);
         let is_page = page_size.is_some_and(|size| limit.is_none_or(|limit| size < limit));
         let order = Order::new(&schema, controls.sort.as_ref());
         let progress = match self.resumed(page.as_ref(), &query, &order)? {
@@ -66,10 +61,10 @@ impl Session {
         Ok(Answer::Search(Box::new(Results {
             progress,
             wanted,
-            types_only: request.typesonly,
+            types_only: request.types_only,
             left: if is_page { page_size } else { limit },
             paged: is_page,
-            time_limit: if time_limit == 0 { MAX_SECONDS } else { time_limit.min(MAX_SECONDS) },
+            time_limit: if request.time_limit == 0 { MAX_SECONDS } else { request.time_limit.min(MAX_SECONDS) },
         })))
     }
 
@@ -82,14 +77,20 @@ impl Session {
         is_schema.then(|| root::subschema(&self.app.directory().schema()))
     }
 
-    fn search_fixed(&self, fixed: &Fixed, request: LdapSearchRequest, controls: Controls) -> Result<Answer, Refusal> {
-        if let Some(assertion) = &controls.assertion
-            && !fixed.matches(assertion)
-        {
-            return Err(assertion_failed());
+    fn search_fixed(
+        &self,
+        fixed: &Fixed,
+        request: &SearchRequest<'_>,
+        mut controls: Controls,
+    ) -> Result<Answer, Refusal> {
+        if let Some(assertion) = controls.assertion.take() {
+            self.filter(&assertion)?;
+            if !fixed.matches(&assertion) {
+                return Err(assertion_failed());
+            }
         }
-        let wanted = Wanted::new(request.attrs, &self.app.directory().schema());
-        let entry = fixed.matches(&request.filter).then(|| fixed.entry(&wanted, request.typesonly));
+        let wanted = Wanted::new(request.attributes.iter().copied(), &self.app.directory().schema());
+        let entry = fixed.matches(request.filter).then(|| fixed.entry(&wanted, request.types_only));
         let done = LdapOp::SearchResultDone(result(LdapResultCode::Success, ""));
         let pages = controls.page.map(|_| page_answer(&[])).into_iter();
         let orders = controls.sort.map(|_| sort_answer(LdapResultCode::Success, None));

@@ -17,7 +17,7 @@ use ostiary_model::{Actor, Attribute, Ctx, Dn, Filter, Truth, UserId};
 use crate::channel::Channel;
 use crate::controls::Controls;
 use crate::entry::Pictures;
-use crate::filter::translate;
+use crate::filter;
 use crate::frame::{Frame, Operation};
 use crate::results::{Pages, Results};
 
@@ -42,6 +42,9 @@ pub(crate) enum Answer {
     /// The end of the connection: whoever is bound is not what they were.
     Outdated,
 }
+
+/// The fields of a request are not those of its operation.
+const MALFORMED: &str = "the request is not well formed";
 
 /// A request in hand.
 enum Handled<'a> {
@@ -139,15 +142,14 @@ impl Session {
             Ok(controls) => controls,
             Err(bad) => return Handled::Answer(reply(operation, result(bad.code(), &bad.to_string()))),
         };
-        let Some(LdapMsg { op, .. }) = frame.decode() else {
-            let malformed = result(LdapResultCode::ProtocolError, "the request is not well formed");
-            return Handled::Answer(reply(operation, malformed));
-        };
+        let malformed = || Handled::Answer(reply(operation, result(LdapResultCode::ProtocolError, MALFORMED)));
+        if operation == Operation::Search {
+            let Some(request) = frame.search() else { return malformed() };
+            let found = self.search(reader, &request, controls);
+            return Handled::Answer(found.unwrap_or_else(|refusal| reply(operation, refusal)));
+        }
+        let Some(LdapMsg { op, .. }) = frame.decode() else { return malformed() };
         match op {
-            LdapOp::SearchRequest(request) => {
-                let found = self.search(reader, request, controls);
-                Handled::Answer(found.unwrap_or_else(|refusal| reply(operation, refusal)))
-            }
             LdapOp::CompareRequest(request) => {
                 let compared = self.compare(reader, &request, controls).unwrap_or_else(|refusal| refusal);
                 Handled::Answer(reply(operation, compared))
@@ -185,8 +187,13 @@ impl Session {
     /// The filter of an assertion control (RFC 4528), prepared.
     pub(crate) fn condition(&self, controls: &mut Controls) -> Result<Option<Filter>, Refusal> {
         let Some(assertion) = controls.assertion.take() else { return Ok(None) };
-        let filter = translate(&self.app.directory().schema(), assertion);
-        filter.map(Some).map_err(|error| result(LdapResultCode::AdminLimitExceeded, &error.to_string()))
+        self.filter(&assertion).map(Some)
+    }
+
+    /// A filter as it came, prepared.
+    pub(crate) fn filter(&self, filter: &[u8]) -> Result<Filter, Refusal> {
+        let filter = filter::read(&self.app.directory().schema(), filter);
+        filter.map_err(|bad| result(bad.code(), &bad.to_string()))
     }
 
     /// Refuses unless the entry is as the assertion control says.

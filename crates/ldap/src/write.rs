@@ -126,7 +126,7 @@ impl Session {
     /// An entry as a search would send it.
     async fn read(&self, reader: Reader, target: Target, names: Vec<String>) -> Option<Vec<u8>> {
         let directory = self.app.directory();
-        let wanted = Wanted::new(names, &directory.schema());
+        let wanted = Wanted::new(names.iter().map(String::as_str), &directory.schema());
         let pictures = directory.view(reader, target, |view| wanted.pictures(view))?;
         let pictures = self.pictures(target, pictures).await;
         let shape = Shape { wanted: &wanted, types_only: false, pictures: &pictures };
