@@ -4,11 +4,12 @@
 //! transaction that hands something out. [`App::bound`] asks the directory in memory and is for
 //! doors that only show something; it hears of a change as soon as it is committed here, and
 //! within a second when another process committed it (as long as the database can be reached).
-//! Pages hear of it at once: [`App::session`] looks for changes first.
+//! Pages hear of it at once: [`App::session`] looks for changes first. What of the panel a visitor
+//! sees is asked of [`App::panel_access`].
 
 use std::sync::Arc;
 
-use ostiary_model::{Ctx, Generation, Level, Role, Session, Timestamp, User, UserId};
+use ostiary_model::{Action, Ctx, Generation, Group, Level, Role, Session, Timestamp, User, UserId, may};
 use ostiary_store::Tx;
 
 use crate::tokens::token_hash;
@@ -32,6 +33,26 @@ impl Visitor {
     pub fn owes_second_factor(&self) -> bool {
         owes_second_factor(&self.user, &self.session)
     }
+}
+
+/// A part of the panel.
+#[derive(Debug, Clone)]
+pub enum PanelPart {
+    /// All of it: for administrators.
+    Whole,
+    /// Who is in these groups, and nothing else: for those who manage them. By name, one at least.
+    Groups(Vec<Arc<Group>>),
+}
+
+/// What of the panel somebody may see.
+#[derive(Debug, Clone)]
+pub enum PanelAccess {
+    /// Nothing.
+    Closed,
+    /// This part, once they have proved a second factor.
+    OwesSecondFactor(PanelPart),
+    /// This part, now.
+    Open(PanelPart),
 }
 
 /// Whether the account has a second factor and the session has not proved it.
@@ -106,6 +127,27 @@ impl App {
             tracing::warn!(%error, "the use of a session could not be noted");
         }
         Ok(Some(Visitor { session, user, role }))
+    }
+
+    /// What of the panel `visitor` may see. It takes two steps; the verbs ask for them again, in
+    /// their own transactions.
+    #[must_use]
+    pub fn panel_access(&self, visitor: &Visitor) -> PanelAccess {
+        let part = if may(visitor.user.id, visitor.role, Action::Administer).is_ok() {
+            PanelPart::Whole
+        } else {
+            let mut groups = self.directory().managed_by(visitor.user.id);
+            // Whoever puts people into a group that rights hang from gives rights: not for managers.
+            groups.retain(|group| !self.directory().has_rights(group));
+            if groups.is_empty() {
+                return PanelAccess::Closed;
+            }
+            PanelPart::Groups(groups)
+        };
+        match visitor.session.methods.level() {
+            Level::TwoFactor => PanelAccess::Open(part),
+            Level::None | Level::OneFactor => PanelAccess::OwesSecondFactor(part),
+        }
     }
 
     pub(crate) fn is_idle(&self, session: &Session, now: Timestamp) -> bool {

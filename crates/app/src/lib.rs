@@ -42,7 +42,7 @@ use std::sync::Arc;
 use ostiary_model::{Actor, Clock, Ctx, Dn, Entropy, Timestamp};
 use ostiary_store::{Store, Tx};
 
-pub use access::Visitor;
+pub use access::{PanelAccess, PanelPart, Visitor};
 pub use app_passwords::{AppPasswordError, NewAppPassword};
 pub use bind::{BindFrom, BindName, Binding, Bound, BoundWith};
 pub use changes::{

@@ -234,6 +234,14 @@ impl Directory {
         by_name(state.unit(group).into_iter().flat_map(|unit| &unit.parents).filter_map(|at| state.unit_at(*at)))
     }
 
+    /// Whether rights hang from a group, or from one that it is in.
+    #[must_use]
+    pub fn has_rights(&self, group: &Group) -> bool {
+        let state = self.read();
+        let mut above = state.unit(group.id).into_iter().flat_map(|unit| &unit.above);
+        group.is_built_in() || above.any(|at| state.unit_at(*at).is_some_and(|unit| unit.group.is_built_in()))
+    }
+
     /// Who may change the members of a group, by user name.
     #[must_use]
     pub fn managers_of(&self, group: GroupId) -> Vec<Arc<User>> {

@@ -31,6 +31,7 @@ mod oidc_codes;
 mod oidc_grants;
 mod oidc_party;
 mod oidc_refresh;
+mod panel_access;
 mod person_changes;
 mod posix;
 mod redis;
