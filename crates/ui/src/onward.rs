@@ -4,10 +4,9 @@
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use ostiary_app::{Application, ConsentView, GrantError, Next};
+use ostiary_app::{Application, ConsentView, GrantError, Next, PanelAccess};
 use ostiary_httpkit::routes::{self, Errand};
 use ostiary_httpkit::{Door, Problem, see_other};
-use ostiary_model::Level;
 
 use crate::frame::{Frame, ok};
 use crate::words;
@@ -52,11 +51,12 @@ pub(crate) async fn next(door: &Door, errand: &Errand) -> Result<Step, Problem> 
         }),
         Errand::Panel { state, path } => Ok(match visitor {
             None => Step::SignIn { hint: None },
-            Some(visitor) if visitor.session.methods.level() >= Level::TwoFactor => {
-                Step::Panel(routes::hand_over(state, path))
-            }
-            Some(visitor) if visitor.user.has_totp => Step::Code,
-            Some(_) => Step::SetUp,
+            Some(visitor) if visitor.owes_second_factor() => Step::Code,
+            Some(visitor) => match door.app.panel_access(visitor) {
+                PanelAccess::OwesSecondFactor(_) => Step::SetUp,
+                // Who has no business there hears it there, and needs no authenticator app for that.
+                PanelAccess::Open(_) | PanelAccess::Closed => Step::Panel(routes::hand_over(state, path)),
+            },
         }),
     }
 }

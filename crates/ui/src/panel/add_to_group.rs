@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::keeper::{Keeper, Rail, Section};
 use super::person_form::Up;
 use crate::done::{Done, Note};
-use crate::form;
+use crate::form::{self, About};
 use crate::frame::Frame;
 use crate::notice::Notice;
 
@@ -31,9 +31,24 @@ pub(crate) struct Page {
     /// Who, when it is about several.
     pub(crate) who: Vec<String>,
     pub(crate) groups: Vec<String>,
+    /// The one among them that was chosen before.
+    pub(crate) chosen: String,
     /// What is wrong with the group that was chosen.
     pub(crate) error: Option<String>,
     pub(crate) nothing_left: String,
+}
+
+impl Page {
+    pub(crate) fn is_chosen(&self, group: &str) -> bool {
+        self.chosen == group
+    }
+
+    /// Says at the field what is wrong with the group that was chosen.
+    pub(super) fn refuse(&mut self, about: About, words: String, chosen: &str) {
+        self.notice = Some(form::notice(about, &words));
+        self.error = Some(words);
+        self.chosen = chosen.to_owned();
+    }
 }
 
 /// What the forms send: the name of a group to join, or the id of one to leave.
@@ -62,8 +77,9 @@ pub(crate) async fn submit(
         (None, Some(id)) => (GroupId::from_str(id).ok().and_then(|id| directory.group(id)), false),
         _ => return Err(Problem::unreadable("The form names no group, or two")),
     };
+    let chosen = form.group.unwrap_or_default();
     let Some(group) = group else {
-        return refused(&keeper, &user, AdminError::NoSuchGroup(form.group.unwrap_or_default()));
+        return refused(&keeper, &user, AdminError::NoSuchGroup(chosen.clone()), &chosen);
     };
 
     let ctx = &keeper.door.ctx;
@@ -81,7 +97,7 @@ pub(crate) async fn submit(
             Ok(keeper.done(&here, &note))
         }
         Ok(_) => Ok(keeper.done(&here, &Note::new(Done::Left, who).group(name).undo(undo, "group", name))),
-        Err(error) => refused(&keeper, &user, error),
+        Err(error) => refused(&keeper, &user, error, &chosen),
     }
 }
 
@@ -98,6 +114,7 @@ fn page(keeper: &Keeper, user: &User) -> Page {
         carried: Vec::new(),
         who: Vec::new(),
         groups: groups.collect(),
+        chosen: String::new(),
         error: None,
         nothing_left: format!("{name} is in every group already."),
         up: Up { href: routes::person(user), label: name },
@@ -111,9 +128,9 @@ pub(super) fn group_names(keeper: &Keeper) -> Vec<String> {
     found.map(|found| found.rows.iter().map(|row| row.group.name.to_string()).collect()).unwrap_or_default()
 }
 
-fn refused(keeper: &Keeper, user: &User, error: AdminError) -> Result<Response, Problem> {
+fn refused(keeper: &Keeper, user: &User, error: AdminError, chosen: &str) -> Result<Response, Problem> {
     let (about, words) = form::refusal(error)?;
     let mut page = page(keeper, user);
-    page.notice = Some(form::notice(about, &words));
+    page.refuse(about, words, chosen);
     Ok(keeper.again(&page))
 }

@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use super::ask::{self, Ask, Typed};
 use super::badges::{self, Badge};
-use super::keeper::{Keeper, Rail, Section};
+use super::keeper::{Inside, Insider, Keeper, Rail, Section};
+use super::own_groups;
 use super::paging::{PER_PAGE, Paging, page_of};
 use super::values::{self, Shown};
 use crate::done::{Done, Note};
@@ -31,15 +32,12 @@ pub(crate) struct Page {
     pub(crate) name: String,
     pub(crate) about: String,
     pub(crate) is_built_in: bool,
-    pub(crate) count: String,
-    pub(crate) members: Vec<Member>,
-    pub(crate) paging: Option<Paging>,
-    /// Who is in the group through another alone; the first of them.
-    pub(crate) others: Vec<Member>,
-    pub(crate) others_count: String,
+    pub(crate) people: People,
     pub(crate) children: Vec<Linked>,
     pub(crate) parents: Vec<Linked>,
     pub(crate) managers: Vec<Member>,
+    /// Whether managers change nothing, because rights hang from a group above.
+    pub(crate) has_rights: bool,
     pub(crate) attributes: Vec<Shown>,
     /// Whether one of them has a value.
     pub(crate) has_values: bool,
@@ -48,9 +46,21 @@ pub(crate) struct Page {
     pub(crate) added: When,
 }
 
+/// Who is in a group.
+pub(crate) struct People {
+    pub(crate) count: String,
+    /// In the group itself; those of one page.
+    pub(crate) members: Vec<Member>,
+    pub(crate) paging: Option<Paging>,
+    /// Who is in the group through another alone; the first of them.
+    pub(crate) others: Vec<Member>,
+    pub(crate) others_count: String,
+}
+
 /// Somebody in the group.
 pub(crate) struct Member {
-    pub(crate) href: String,
+    /// Their page, for those who may see it.
+    pub(crate) href: Option<String>,
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) username: String,
@@ -62,12 +72,17 @@ pub(crate) struct Member {
 impl Member {
     /// `user` in a list.
     pub(crate) fn new(user: &User, now: Timestamp) -> Self {
+        Self { href: Some(routes::person(user)), badges: badges::beside(user, now), ..Self::plain(user) }
+    }
+
+    /// `user` in a list of somebody who sees no more than the name.
+    pub(crate) fn plain(user: &User) -> Self {
         Self {
-            href: routes::person(user),
+            href: None,
             id: user.id.to_string(),
             name: user.profile.full_name(),
             username: user.profile.username.to_string(),
-            badges: badges::beside(user, now),
+            badges: Vec::new(),
             through: String::new(),
         }
     }
@@ -84,7 +99,7 @@ pub(crate) struct Linked {
 /// Which page of the members.
 #[derive(Deserialize)]
 pub(crate) struct Asked {
-    page: Option<usize>,
+    pub(super) page: Option<usize>,
 }
 
 /// The name, typed once more.
@@ -94,29 +109,57 @@ pub(crate) struct Named {
 }
 
 /// The page.
-pub(crate) async fn show(keeper: Keeper, Path(name): Path, Query(asked): Query<Asked>) -> Result<Response, Problem> {
-    let group = keeper.group(&name)?;
-    Ok(keeper.ok(&page(&keeper, &group, asked.page)))
+pub(crate) async fn show(inside: Inside, Path(name): Path, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    match inside {
+        Inside::Keeper(keeper) => {
+            let group = keeper.group(&name)?;
+            Ok(keeper.ok(&page(&keeper, &group, asked.page)))
+        }
+        Inside::Manager(manager) => own_groups::show(&manager, &name, asked.page),
+    }
 }
 
 fn page(keeper: &Keeper, group: &Group, asked: Option<usize>) -> Page {
     let directory = keeper.app().directory();
     let now = keeper.door.ctx.now;
-    let (direct, all) = (directory.members_of(group.id), directory.effective_members_of(group.id));
-    let ids: HashSet<UserId> = direct.iter().map(|user| user.id).collect();
-    let others: Vec<&Arc<User>> = all.iter().filter(|user| !ids.contains(&user.id)).collect();
-    let children = directory.subgroups_of(group.id);
     let kept = values::of_group(directory, Some(group.id));
-    let member = |user: &Arc<User>| Member { through: through(keeper, user, &children), ..Member::new(user, now) };
-
-    let page = page_of(asked, direct.len());
-    let href = routes::group(group);
     Page {
         frame: keeper.frame(),
         rail: keeper.rail(Section::Groups),
         name: group.name.to_string(),
         about: about(group).to_owned(),
         is_built_in: group.is_built_in(),
+        people: people_in(keeper, group, asked, |user| Member::new(user, now)),
+        parents: directory.parents_of(group.id).iter().map(|group| linked(keeper, group)).collect(),
+        managers: directory.managers_of(group.id).iter().map(|user| Member::new(user, now)).collect(),
+        has_rights: directory.has_rights(group),
+        has_values: values::any(&kept),
+        attributes: values::shown(&kept, now),
+        gid: group.gid_number,
+        dn: directory.group_dn(group),
+        added: When::new(now, group.created_at),
+        children: directory.subgroups_of(group.id).iter().map(|group| linked(keeper, group)).collect(),
+        href: routes::group(group),
+    }
+}
+
+/// Who is in `group`, on the page that was asked for; each as `member` shows them.
+pub(super) fn people_in(
+    inside: &Insider,
+    group: &Group,
+    asked: Option<usize>,
+    member: impl Fn(&User) -> Member,
+) -> People {
+    let directory = inside.app().directory();
+    let (direct, all) = (directory.members_of(group.id), directory.effective_members_of(group.id));
+    let ids: HashSet<UserId> = direct.iter().map(|user| user.id).collect();
+    let others: Vec<&Arc<User>> = all.iter().filter(|user| !ids.contains(&user.id)).collect();
+    let children = directory.subgroups_of(group.id);
+    let member = |user: &Arc<User>| Member { through: through(inside, user, &children), ..member(user) };
+
+    let page = page_of(asked, direct.len());
+    let href = routes::group(group);
+    People {
         count: counted(direct.len(), all.len()),
         paging: Paging::new(page, direct.len(), |page| format!("{href}?page={page}")),
         members: direct.iter().skip((page - 1) * PER_PAGE).take(PER_PAGE).map(member).collect(),
@@ -127,15 +170,6 @@ fn page(keeper: &Keeper, group: &Group, asked: Option<usize>) -> Page {
             }
             many => format!("{} through other groups", words::count(many, "person", "people")),
         },
-        parents: directory.parents_of(group.id).iter().map(|group| linked(keeper, group)).collect(),
-        managers: directory.managers_of(group.id).iter().map(|user| Member::new(user, now)).collect(),
-        has_values: values::any(&kept),
-        attributes: values::shown(&kept, now),
-        gid: group.gid_number,
-        dn: directory.group_dn(group),
-        added: When::new(now, group.created_at),
-        children: children.iter().map(|group| linked(keeper, group)).collect(),
-        href,
     }
 }
 
@@ -157,11 +191,11 @@ fn linked(keeper: &Keeper, group: &Group) -> Linked {
 }
 
 /// The groups among `children` that somebody is in.
-fn through(keeper: &Keeper, user: &User, children: &[Arc<Group>]) -> String {
+fn through(inside: &Insider, user: &User, children: &[Arc<Group>]) -> String {
     if children.is_empty() {
         return String::new();
     }
-    let own = keeper.app().directory().groups_of(user.id);
+    let own = inside.app().directory().groups_of(user.id);
     let is_in = |child: &&Arc<Group>| own.iter().any(|group| group.id == child.id);
     words::listed(&children.iter().filter(is_in).map(|child| child.name.to_string()).collect::<Vec<_>>())
 }

@@ -3,12 +3,14 @@
 use askama::Template;
 use axum::response::Response;
 use ostiary_app::directory::{self, GroupRow};
+use ostiary_httpkit::Query;
 use ostiary_httpkit::routes::{self, GROUPS, segment};
-use ostiary_httpkit::{Problem, Query};
+use ostiary_model::Group;
 use serde::Deserialize;
 
 use super::group::about;
-use super::keeper::{Keeper, Rail, Section};
+use super::keeper::{Inside, Rail, Section};
+use super::own_groups;
 use super::paging::{PER_PAGE, Paging, page_of};
 use crate::frame::Frame;
 use crate::words;
@@ -45,7 +47,11 @@ pub(crate) struct Asked {
 }
 
 /// The list.
-pub(crate) async fn show(keeper: Keeper, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+pub(crate) async fn show(inside: Inside, Query(asked): Query<Asked>) -> Response {
+    let keeper = match inside {
+        Inside::Keeper(keeper) => keeper,
+        Inside::Manager(manager) => return own_groups::list(&manager),
+    };
     let found = keeper.app().directory().find_groups(keeper.door.ctx.now, &asked.q, directory::Page::ALL);
 
     let (rows, error) = match found {
@@ -58,7 +64,7 @@ pub(crate) async fn show(keeper: Keeper, Query(asked): Query<Asked>) -> Result<R
         "" => format!("{GROUPS}?page={page}"),
         q => format!("{GROUPS}?q={}&page={page}", segment(q)),
     };
-    Ok(keeper.ok(&Page {
+    keeper.ok(&Page {
         frame: keeper.frame(),
         rail: keeper.rail(Section::Groups).at_start(),
         filter_error: error,
@@ -67,16 +73,23 @@ pub(crate) async fn show(keeper: Keeper, Query(asked): Query<Asked>) -> Result<R
         rows: rows.iter().skip((number - 1) * PER_PAGE).take(PER_PAGE).map(Row::from).collect(),
         paging: Paging::new(number, total, address),
         q: asked.q,
-    }))
+    })
 }
 
 impl From<&GroupRow> for Row {
     fn from(row: &GroupRow) -> Self {
+        Self::new(&row.group, row.members)
+    }
+}
+
+impl Row {
+    /// A group with so many people in it themselves.
+    pub(super) fn new(group: &Group, members: usize) -> Self {
         Self {
-            href: routes::group(&row.group),
-            name: row.group.name.to_string(),
-            members: words::count(row.members, "person", "people"),
-            about: about(&row.group),
+            href: routes::group(group),
+            name: group.name.to_string(),
+            members: words::count(members, "person", "people"),
+            about: about(group),
         }
     }
 }

@@ -1,8 +1,11 @@
-//! Whoever keeps the directory: the one guard of every page of the panel.
+//! Whoever is let into the panel: the one guard of all its pages.
 //!
-//! An administrator who has signed in with two steps. Anybody else never reaches a handler. The
-//! verbs ask the same again, in their own transactions.
+//! What somebody sees is the answer of [`App::panel_access`], at each request. A [`Keeper`]
+//! administers and sees everything; a [`Manager`] sees who is in the groups that they manage. A
+//! handler takes the one that it is for, or both as [`Inside`]; nobody else reaches any. The verbs
+//! ask the same again, in their own transactions.
 
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -11,22 +14,40 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{Method, StatusCode};
-use ostiary_app::{App, Visitor};
-use ostiary_httpkit::routes::{self, LocalPath};
+use ostiary_app::{App, PanelAccess, PanelPart};
+use ostiary_httpkit::routes;
 use ostiary_httpkit::{Door, Jar, Problem, see_other, with_cookie};
-use ostiary_model::{Action, Folded, Group, GroupId, Level, Span, User, UserId, may};
+use ostiary_model::{Folded, Group, GroupId, Span, User, UserId};
 
+use super::START;
 use crate::done::{Note, Said};
 use crate::frame::{self, Frame};
 
 /// How long the sign-on may take, with setting up an authenticator app on the way.
 const HAND_OVER: Span = Span::from_mins(20);
 
-/// An administrator at the panel's door.
-pub(crate) struct Keeper {
+/// Somebody in the panel, and the request.
+pub(crate) struct Insider {
     /// The request.
     pub(crate) door: Door,
-    visitor: Visitor,
+    name: String,
+}
+
+/// An administrator.
+pub(crate) struct Keeper(Insider);
+
+/// Somebody who manages groups.
+pub(crate) struct Manager {
+    insider: Insider,
+    groups: Vec<Arc<Group>>,
+}
+
+/// Either of them, for pages that both have.
+pub(crate) enum Inside {
+    /// An administrator.
+    Keeper(Keeper),
+    /// Somebody who manages groups.
+    Manager(Manager),
 }
 
 /// What stands beside every page of the panel.
@@ -34,6 +55,8 @@ pub(crate) struct Keeper {
 pub(crate) struct Rail {
     section: Section,
     is_start: bool,
+    /// Whether the groups are all there is.
+    pub(crate) is_of_groups: bool,
     /// Who is signed in.
     pub(crate) keeper: String,
     /// Their own account page.
@@ -56,7 +79,13 @@ pub(crate) enum Section {
 impl Rail {
     /// A rail for `section`, seen from one of its inner pages.
     pub(crate) const fn new(section: Section, keeper: String, account: String) -> Self {
-        Self { section, is_start: false, keeper, account, note: None }
+        Self { section, is_start: false, is_of_groups: false, keeper, account, note: None }
+    }
+
+    /// For somebody who manages groups.
+    pub(crate) const fn of_groups(mut self) -> Self {
+        self.is_of_groups = true;
+        self
     }
 
     /// On the first page of the section.
@@ -77,12 +106,17 @@ impl Rail {
         self.section == Section::Attributes
     }
 
+    /// Where the panel begins.
+    pub(crate) const fn start(&self) -> &'static str {
+        if self.is_of_groups { routes::GROUPS } else { routes::PEOPLE }
+    }
+
     pub(crate) const fn current(&self) -> &'static str {
         if self.is_start { "page" } else { "true" }
     }
 }
 
-impl Keeper {
+impl Insider {
     /// The app.
     pub(crate) const fn app(&self) -> &Arc<App> {
         &self.door.app
@@ -93,10 +127,9 @@ impl Keeper {
         Frame::new(&self.door)
     }
 
-    /// What stands beside a page of `section`.
-    pub(crate) fn rail(&self, section: Section) -> Rail {
+    fn rail_of(&self, section: Section) -> Rail {
         let account = routes::on_accounts(&self.app().settings().site, routes::ACCOUNT);
-        let mut rail = Rail::new(section, self.visitor.user.profile.full_name(), account);
+        let mut rail = Rail::new(section, self.name.clone(), account);
         rail.note = Note::brought(&self.door).map(Note::said);
         rail
     }
@@ -114,6 +147,21 @@ impl Keeper {
     /// On to `path`, where the page says what was done.
     pub(crate) fn done(&self, path: &str, note: &Note) -> Response {
         note.on(&self.door, see_other(path))
+    }
+}
+
+impl Deref for Keeper {
+    type Target = Insider;
+
+    fn deref(&self) -> &Insider {
+        &self.0
+    }
+}
+
+impl Keeper {
+    /// What stands beside a page of `section`.
+    pub(crate) fn rail(&self, section: Section) -> Rail {
+        self.rail_of(section)
     }
 
     /// The person that an address names, by user name or id.
@@ -137,10 +185,64 @@ impl Keeper {
     pub(crate) fn group(&self, name: &str) -> Result<Arc<Group>, Problem> {
         let directory = self.app().directory();
         let by_id = || GroupId::from_str(name).ok().and_then(|id| directory.group(id));
-        directory.group_by_name(&Folded::new(name)).or_else(by_id).ok_or_else(|| {
-            Problem::new(StatusCode::NOT_FOUND, "There is no such group")
-                .text("It may have been renamed or deleted.")
-                .way("Go to Groups", routes::GROUPS)
+        directory.group_by_name(&Folded::new(name)).or_else(by_id).ok_or_else(no_such_group)
+    }
+}
+
+impl Deref for Manager {
+    type Target = Insider;
+
+    fn deref(&self) -> &Insider {
+        &self.insider
+    }
+}
+
+impl Manager {
+    /// What stands beside their pages.
+    pub(crate) fn rail(&self) -> Rail {
+        self.rail_of(Section::Groups).of_groups()
+    }
+
+    /// The groups whose members they may change, by name.
+    pub(crate) fn groups(&self) -> &[Arc<Group>] {
+        &self.groups
+    }
+
+    /// The one among them that an address names, by name or id. Of others nobody tells them
+    /// whether they are there.
+    ///
+    /// # Errors
+    /// A [`Problem`] when it is none of them.
+    pub(crate) fn group(&self, name: &str) -> Result<Arc<Group>, Problem> {
+        let (folded, id) = (Folded::new(name), GroupId::from_str(name).ok());
+        let by_name = self.groups.iter().find(|group| group.name.folded() == folded);
+        let by_id = || self.groups.iter().find(|group| Some(group.id) == id);
+        by_name.or_else(by_id).cloned().ok_or_else(no_such_group)
+    }
+}
+
+fn no_such_group() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "There is no such group")
+        .text("It may have been renamed or deleted.")
+        .way("Go to Groups", routes::GROUPS)
+}
+
+impl FromRequestParts<Arc<App>> for Inside {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let door = Door::from_request_parts(parts, app).await.map_err(IntoResponse::into_response)?;
+        let Some(visitor) = &door.visitor else { return Err(sign_on(&door, &parts.method)) };
+        let part = match app.panel_access(visitor) {
+            PanelAccess::Open(part) => part,
+            PanelAccess::OwesSecondFactor(_) => return Err(sign_on(&door, &parts.method)),
+            PanelAccess::Closed => return Err(not_for_you(&door).into_response()),
+        };
+        let name = visitor.user.profile.full_name();
+        let insider = Insider { door, name };
+        Ok(match part {
+            PanelPart::Whole => Self::Keeper(Keeper(insider)),
+            PanelPart::Groups(groups) => Self::Manager(Manager { insider, groups }),
         })
     }
 }
@@ -149,15 +251,10 @@ impl FromRequestParts<Arc<App>> for Keeper {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
-        let door = Door::from_request_parts(parts, app).await.map_err(IntoResponse::into_response)?;
-        let Some(visitor) = door.visitor.clone() else { return Err(sign_on(&door, &parts.method)) };
-        if may(visitor.user.id, visitor.role, Action::Administer).is_err() {
-            return Err(not_for_you(&door).into_response());
+        match Inside::from_request_parts(parts, app).await? {
+            Inside::Keeper(keeper) => Ok(keeper),
+            Inside::Manager(_) => Err(not_for_managers().into_response()),
         }
-        if visitor.session.methods.level() < Level::TwoFactor {
-            return Err(sign_on(&door, &parts.method));
-        }
-        Ok(Self { door, visitor })
     }
 }
 
@@ -168,7 +265,7 @@ fn sign_on(door: &Door, method: &Method) -> Response {
         return Problem::new(StatusCode::FORBIDDEN, "You are signed out")
             .text("Your session ended before the form was sent. Nothing was changed.")
             .point("Sign in, then fill in the form once more.")
-            .way("Sign in", routes::PEOPLE)
+            .way("Sign in", START)
             .into_response();
     }
     let (state, fingerprint) = match door.arrival.cookies.get(Jar::HandOver).and_then(|kept| kept.split_once('.')) {
@@ -179,18 +276,23 @@ fn sign_on(door: &Door, method: &Method) -> Response {
             (state.expose().to_owned(), fingerprint)
         }
     };
-    let path = if door.arrival.here == LocalPath::root() { routes::PEOPLE } else { door.arrival.here.as_str() };
-    let path = path.parse().unwrap_or_else(|_| LocalPath::root());
-    let onward = routes::on_accounts(&door.app.settings().site, &routes::hand_over(&fingerprint, &path));
+    let onward = routes::hand_over(&fingerprint, &door.arrival.here);
+    let onward = routes::on_accounts(&door.app.settings().site, &onward);
     let kept = format!("{state}.{fingerprint}");
     with_cookie(see_other(&onward), door.arrival.cookies.set(Jar::HandOver, &kept, Some(HAND_OVER)))
+}
+
+fn not_for_managers() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "This part is for administrators")
+        .text("You are signed in, and you can change who is in the groups that you manage. The rest of the directory is for administrators.")
+        .way("Go to your groups", routes::GROUPS)
 }
 
 fn not_for_you(door: &Door) -> Problem {
     let site = &door.app.settings().site;
     Problem::new(StatusCode::FORBIDDEN, "This part is for administrators")
         .text("You are signed in, but your account does not administer this directory.")
-        .point("If it should, ask an administrator to add you to the group lldap_admin.")
+        .point("If it should, ask an administrator to add you to the group lldap_admin, or to let you manage a group.")
         .point("If you have another account for that, sign out and sign in with it.")
         .way("Go to your account", routes::on_accounts(site, routes::ACCOUNT))
 }

@@ -7,12 +7,13 @@ use askama::Template;
 use axum::response::Response;
 use ostiary_app::directory::{self, PeopleSort, PeopleState};
 use ostiary_httpkit::routes::{self, below, segment};
-use ostiary_httpkit::{CsrfForm, Path, Problem, Query};
+use ostiary_httpkit::{CsrfForm, Path, Problem, Query, see_other};
 use ostiary_model::{Group, User, UserId};
 use serde::Deserialize;
 
 use super::group::Member;
-use super::keeper::{Keeper, Rail, Section};
+use super::keeper::{Inside, Insider, Keeper, Rail, Section};
+use super::own_groups;
 use super::people::Nobody;
 use crate::done::{Done, Note};
 use crate::form;
@@ -55,11 +56,13 @@ pub(crate) struct Asked {
     pub(super) q: String,
 }
 
-/// What the forms send: the id of who joins or leaves, and what was searched for.
+/// What the forms send: the id of who joins or leaves, and what was searched for; or, where there is
+/// nothing to search in, a name.
 #[derive(Deserialize)]
 pub(crate) struct Form {
     pub(super) add: Option<String>,
     pub(super) remove: Option<String>,
+    pub(super) who: Option<String>,
     #[serde(default)]
     pub(super) q: String,
 }
@@ -74,7 +77,12 @@ pub(super) struct List {
 }
 
 /// The search, and whom it found.
-pub(crate) async fn show(keeper: Keeper, Path(name): Path, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+pub(crate) async fn show(inside: Inside, Path(name): Path, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    let keeper = match inside {
+        Inside::Keeper(keeper) => keeper,
+        // Their form is on the page of the group.
+        Inside::Manager(manager) => return Ok(see_other(&routes::group(&*manager.group(&name)?))),
+    };
     let group = keeper.group(&name)?;
     let people = keeper.app().directory().members_of(group.id);
     let list = List { heading: "Add members to", step: "members", is_already: "Member", people };
@@ -83,32 +91,41 @@ pub(crate) async fn show(keeper: Keeper, Path(name): Path, Query(asked): Query<A
 
 /// Puts somebody in, or takes them out.
 pub(crate) async fn submit(
-    keeper: Keeper,
+    inside: Inside,
     Path(name): Path,
     CsrfForm(form): CsrfForm<Form>,
 ) -> Result<Response, Problem> {
+    let keeper = match inside {
+        Inside::Keeper(keeper) => keeper,
+        Inside::Manager(manager) => return own_groups::submit(&manager, &name, &form).await,
+    };
     let group = keeper.group(&name)?;
     let (user, joins) = meant(&keeper, &form)?;
 
-    let ctx = &keeper.door.ctx;
-    let changed = match joins {
-        true => keeper.app().member_add(ctx, user.id, group.id).await,
-        false => keeper.app().member_remove(ctx, user.id, group.id).await,
-    };
+    change(&keeper, &group, &user, joins).await?;
 
-    changed.map_err(form::problem)?;
     let done = if joins { Done::Joined } else { Done::Left };
     Ok(said(&keeper, &group, ("members", &form.q), (done, joins), &user))
 }
 
+/// Puts `user` into `group`, or takes them out. False when nothing was to be done.
+pub(super) async fn change(inside: &Insider, group: &Group, user: &User, joins: bool) -> Result<bool, Problem> {
+    let ctx = &inside.door.ctx;
+    let changed = match joins {
+        true => inside.app().member_add(ctx, user.id, group.id).await,
+        false => inside.app().member_remove(ctx, user.id, group.id).await,
+    };
+    changed.map_err(form::problem)
+}
+
 /// Whom the form means, and whether they come in.
-pub(super) fn meant(keeper: &Keeper, form: &Form) -> Result<(Arc<User>, bool), Problem> {
+pub(super) fn meant(inside: &Insider, form: &Form) -> Result<(Arc<User>, bool), Problem> {
     let (id, joins) = match (&form.add, &form.remove) {
         (Some(id), None) => (id, true),
         (None, Some(id)) => (id, false),
         _ => return Err(Problem::unreadable("The form names nobody, or two")),
     };
-    let user = UserId::from_str(id).ok().and_then(|id| keeper.app().directory().user(id));
+    let user = UserId::from_str(id).ok().and_then(|id| inside.app().directory().user(id));
     Ok((user.ok_or_else(Problem::not_found)?, joins))
 }
 

@@ -1,4 +1,5 @@
-//! The pages of the directory host, for administrators.
+//! The pages of the directory host: all of them for administrators, those of single groups for the
+//! people who manage these.
 
 mod add_to_group;
 mod app_password;
@@ -16,6 +17,7 @@ mod managers;
 mod members;
 mod moment;
 mod nesting;
+mod own_groups;
 mod paging;
 mod password;
 mod people;
@@ -35,17 +37,22 @@ pub(crate) mod samples;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::Response;
 use axum::routing::{get, post};
 use ostiary_app::App;
 use ostiary_httpkit::{routes, see_other};
 
+use self::keeper::Inside;
 use crate::portal::{no_such_page, wrong_method};
 use crate::{assets, face, theme};
+
+/// Where whoever comes in finds the way to their first page.
+const START: &str = "/";
 
 /// The pages of the directory host.
 pub fn panel(app: Arc<App>) -> Router {
     Router::new()
-        .route("/", get(async || see_other(routes::PEOPLE)))
+        .route(START, get(start))
         .merge(people_routes())
         .merge(group_routes())
         .merge(attribute_routes())
@@ -57,6 +64,13 @@ pub fn panel(app: Arc<App>) -> Router {
         .fallback(no_such_page)
         .method_not_allowed_fallback(wrong_method)
         .with_state(app)
+}
+
+async fn start(inside: Inside) -> Response {
+    match inside {
+        Inside::Keeper(_) => see_other(routes::PEOPLE),
+        Inside::Manager(_) => see_other(routes::GROUPS),
+    }
 }
 
 fn people_routes() -> Router<Arc<App>> {

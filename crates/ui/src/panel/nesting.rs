@@ -82,8 +82,8 @@ async fn submit(keeper: &Keeper, name: &str, form: &Form, side: Side) -> Result<
         _ => return Err(Problem::unreadable("The form names no group, or two")),
     };
     let Some(other) = other else {
-        let error = AdminError::NoSuchGroup(form.group.clone().unwrap_or_default());
-        return refused(keeper, (&here, None), side, error);
+        let chosen = form.group.clone().unwrap_or_default();
+        return refused(keeper, (&here, None), side, AdminError::NoSuchGroup(chosen));
     };
 
     let ctx = &keeper.door.ctx;
@@ -134,6 +134,7 @@ fn page(keeper: &Keeper, group: &Arc<Group>, side: Side) -> Page {
         carried: Vec::new(),
         who: Vec::new(),
         groups: add_to_group::group_names(keeper).into_iter().filter(is_left).collect(),
+        chosen: String::new(),
         error: None,
         nothing_left: "There is no other group that could be chosen.".to_owned(),
         up: Up { href: routes::group(group), label: name.to_string() },
@@ -153,8 +154,7 @@ fn refused(
     let (about, words) = form::refusal(error)?;
     let words = cycle.unwrap_or(words);
     let mut page = page(keeper, here, side);
-    page.notice = Some(form::notice(about, &words));
-    page.error = Some(words);
+    page.refuse(about, words, other.map_or("", |other| other.name.as_str()));
     Ok(keeper.again(&page))
 }
 

@@ -128,6 +128,12 @@ impl Fields {
         Notice::bad("One field needs another look").line(words)
     }
 
+    /// Whether the end stands before the beginning.
+    pub(crate) fn ends_first(&self) -> bool {
+        let at = |field: &Field| moment::read(&field.value);
+        at(&self.not_before).zip(at(&self.not_after)).is_some_and(|(from, to)| to <= from)
+    }
+
     /// Whether a refusal of an address must be about a further one: the primary one is well formed
     /// and nobody else has it.
     pub(crate) fn is_of_further(&self, keeper: &Keeper, user: Option<&User>) -> bool {

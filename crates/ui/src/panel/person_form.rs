@@ -119,6 +119,12 @@ fn refused(keeper: &Keeper, fields: &mut Fields, user: Option<&User>, error: Adm
     if let AdminError::Conflict(ostiary_app::Conflict::PosixNumber) = error {
         return Ok(fields.number_taken(user, &form::sentence(&error.to_string())));
     }
+    if matches!(error, AdminError::Guard(_)) && fields.ends_first() {
+        let words = form::sentence(&error.to_string());
+        fields.not_after.error = Some(words.clone());
+        fields.is_open = true;
+        return Ok(Notice::bad("One field needs another look").line(words));
+    }
     let is_of_further = fields.is_of_further(keeper, user);
     let (about, words) = form::refusal(error)?;
     fields.refuse(about, &words, is_of_further);

@@ -104,7 +104,7 @@ async fn disable(keeper: &Keeper, picked: &Picked) -> Result<Response, Problem> 
 fn joining_refused(keeper: &Keeper, picked: &Picked, error: AdminError) -> Result<Response, Problem> {
     let (about, words) = form::refusal(error)?;
     let mut page = group_page(keeper, picked);
-    page.notice = Some(form::notice(about, &words));
+    page.refuse(about, words, picked.group.as_deref().unwrap_or_default());
     Ok(keeper.again(&page))
 }
 
@@ -120,6 +120,7 @@ fn group_page(keeper: &Keeper, picked: &Picked) -> add_to_group::Page {
         carried: carried("group", picked),
         who: names(picked),
         groups: add_to_group::group_names(keeper),
+        chosen: String::new(),
         error: None,
         nothing_left: "There is no group yet.".to_owned(),
     }

@@ -9,8 +9,8 @@ use super::keeper::{Rail, Section};
 use super::people::{Choice, Head, Nobody};
 use super::person_form::Up;
 use super::{
-    add_to_group, ask, attribute_form, attributes, group, group_form, groups, members, paging, password, people,
-    person, person_fields, person_form, picture, values,
+    add_to_group, ask, attribute_form, attributes, group, group_form, groups, members, own_groups, paging, password,
+    people, person, person_fields, person_form, picture, values,
 };
 use crate::form::Field;
 use crate::samples::{NAMES, face, field, frame, note, notice, picture_form, when};
@@ -36,6 +36,9 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
         ("groups-first", groups(false).render().unwrap()),
         ("group", group(true).render().unwrap()),
         ("group-empty", group(false).render().unwrap()),
+        ("own-groups", own_groups().render().unwrap()),
+        ("own-group", own_group(false).render().unwrap()),
+        ("own-group-error", own_group(true).render().unwrap()),
         ("group-form", group_form(false).render().unwrap()),
         ("group-form-error", group_form(true).render().unwrap()),
         ("attributes", attributes(true).render().unwrap()),
@@ -260,6 +263,7 @@ fn add_to_group(has_groups: bool) -> add_to_group::Page {
         carried: vec![("user", NAMES[4].into())],
         who: NAMES.map(String::from).into(),
         groups: if has_groups { NAMES.map(String::from).into() } else { Vec::new() },
+        chosen: NAMES[4].into(),
         error: has_groups.then(|| NAMES[4].into()),
         nothing_left: NAMES[4].into(),
     }
@@ -286,7 +290,7 @@ fn groups(has_own: bool) -> groups::Page {
 
 fn someone(name: &str) -> group::Member {
     group::Member {
-        href: "/people/ada.okafor".into(),
+        href: (name != NAMES[3]).then(|| "/people/ada.okafor".into()),
         id: NAMES[4].into(),
         name: name.into(),
         username: "ada.okafor".into(),
@@ -304,6 +308,43 @@ fn linked(name: &str) -> group::Linked {
     }
 }
 
+fn in_group(has_members: bool) -> group::People {
+    group::People {
+        count: "5 people".into(),
+        members: if has_members { NAMES.iter().map(|name| someone(name)).collect() } else { Vec::new() },
+        paging: paging(),
+        others: if has_members { NAMES.iter().map(|name| someone(name)).collect() } else { Vec::new() },
+        others_count: "5 people through other groups".into(),
+    }
+}
+
+fn own_groups() -> own_groups::Page {
+    let row = |name: &&str| groups::Row {
+        href: "/groups/Editors".into(),
+        name: (*name).into(),
+        members: "3 people".into(),
+        about: "",
+    };
+    own_groups::Page {
+        frame: frame(),
+        rail: rail(Section::Groups).of_groups(),
+        caption: "5 groups that you manage".into(),
+        rows: NAMES.iter().map(row).collect(),
+    }
+}
+
+fn own_group(failed: bool) -> own_groups::One {
+    own_groups::One {
+        frame: frame(),
+        rail: rail(Section::Groups).of_groups(),
+        notice: failed.then(notice),
+        href: "/groups/Editors".into(),
+        name: NAMES[4].into(),
+        who: if failed { field() } else { Field::default() },
+        people: in_group(!failed),
+    }
+}
+
 fn group(has_members: bool) -> group::Page {
     group::Page {
         frame: frame(),
@@ -312,14 +353,11 @@ fn group(has_members: bool) -> group::Page {
         name: NAMES[4].into(),
         about: String::new(),
         is_built_in: !has_members,
-        count: "5 people".into(),
-        members: if has_members { NAMES.iter().map(|name| someone(name)).collect() } else { Vec::new() },
-        paging: paging(),
-        others: if has_members { NAMES.iter().map(|name| someone(name)).collect() } else { Vec::new() },
-        others_count: "5 people through other groups".into(),
+        people: in_group(has_members),
         children: if has_members { NAMES.iter().map(|name| linked(name)).collect() } else { Vec::new() },
         parents: if has_members { vec![linked(NAMES[4])] } else { Vec::new() },
         managers: if has_members { vec![someone(NAMES[4]), someone(NAMES[1])] } else { Vec::new() },
+        has_rights: has_members,
         has_values: has_members,
         attributes: if has_members { shown() } else { Vec::new() },
         gid: has_members.then_some(200_018),

@@ -1,10 +1,11 @@
 //! Signing out of the panel, and with it of everything in this browser.
 
 use axum::response::{IntoResponse, Response};
-use ostiary_httpkit::routes::{PEOPLE, SIGN_OUT};
+use ostiary_httpkit::routes::SIGN_OUT;
 use ostiary_httpkit::{CsrfForm, Door, Problem, see_other};
 use serde::Deserialize;
 
+use super::START;
 use crate::frame::{self, Frame};
 use crate::portal::SignedOut;
 
@@ -15,8 +16,8 @@ pub(crate) struct Form {}
 /// Says that it is done. While somebody is signed in there is nothing to say.
 pub(crate) async fn show(door: Door) -> Response {
     match door.visitor {
-        Some(_) => see_other(PEOPLE).into_response(),
-        None => frame::ok(&door, &SignedOut { frame: Frame::new(&door), again: PEOPLE }),
+        Some(_) => see_other(START).into_response(),
+        None => frame::ok(&door, &SignedOut { frame: Frame::new(&door), again: START }),
     }
 }
 

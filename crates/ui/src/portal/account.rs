@@ -2,9 +2,9 @@
 
 use askama::Template;
 use axum::response::Response;
+use ostiary_app::{PanelAccess, PanelPart};
 use ostiary_httpkit::routes::{self, Errand};
 use ostiary_httpkit::{Door, Problem};
-use ostiary_model::{Action, may};
 
 use super::app_passwords;
 use crate::face::Face;
@@ -27,8 +27,17 @@ pub(crate) struct Page {
     pub(crate) app_passwords: Option<String>,
     pub(crate) sessions: String,
     pub(crate) signed_in: When,
-    /// The panel, for those who may use it.
-    pub(crate) directory: Option<String>,
+    /// The panel, for those who see something of it.
+    pub(crate) panel: Option<Panel>,
+    /// Whether that is all of it.
+    pub(crate) is_administrator: bool,
+}
+
+/// The way to the panel.
+pub(crate) struct Panel {
+    pub(crate) href: String,
+    /// The groups that are managed there, by those who do nothing else.
+    pub(crate) groups: Option<String>,
 }
 
 /// The page, for whoever is signed in as far as their account asks.
@@ -43,7 +52,10 @@ pub(crate) async fn show(door: Door) -> Result<Response, Problem> {
 
     let profile = &visitor.user.profile;
     let name = profile.full_name();
-    let keeps = may(visitor.user.id, visitor.role, Action::Administer).is_ok();
+    let part = match door.app.panel_access(visitor) {
+        PanelAccess::Closed => None,
+        PanelAccess::OwesSecondFactor(part) | PanelAccess::Open(part) => Some(part),
+    };
     let page = Page {
         frame: Frame::new(&door),
         face: Face::of(&visitor.user),
@@ -55,7 +67,22 @@ pub(crate) async fn show(door: Door) -> Result<Response, Problem> {
         app_passwords: (app_passwords > 0).then(|| words::count(app_passwords, "app password", "app passwords")),
         sessions: words::count(sessions, "device", "devices"),
         signed_in: When::new(door.ctx.now, visitor.session.authenticated_at),
-        directory: keeps.then(|| routes::on_directory(&door.app.settings().site, routes::PEOPLE)),
+        is_administrator: matches!(part, Some(PanelPart::Whole)),
+        panel: part.map(|part| panel(&door, &part)),
     };
     Ok(frame::ok(&door, &page))
+}
+
+fn panel(door: &Door, part: &PanelPart) -> Panel {
+    let on = |path| routes::on_directory(&door.app.settings().site, path);
+    match part {
+        PanelPart::Whole => Panel { href: on(routes::PEOPLE), groups: None },
+        PanelPart::Groups(groups) => Panel {
+            href: on(routes::GROUPS),
+            groups: Some(match groups.as_slice() {
+                [group] => group.name.to_string(),
+                _ => words::count(groups.len(), "group", "groups"),
+            }),
+        },
+    }
 }

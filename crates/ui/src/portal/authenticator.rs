@@ -99,7 +99,7 @@ fn elsewhere(errand: &Errand, error: CodeError) -> Result<Response, Problem> {
 async fn page(door: &Door, errand: &Errand, enrolment: &Enrolment) -> Result<Page, Problem> {
     let reason = match errand {
         Errand::Account => None,
-        Errand::Panel { .. } => Some("Administrators sign in with two steps.".to_owned()),
+        Errand::Panel { .. } => Some("Administrators and managers sign in with two steps.".to_owned()),
         Errand::Grant(_) => onward::application(door, errand)
             .await?
             .map(|application| format!("{} asks for a second step.", application.name)),

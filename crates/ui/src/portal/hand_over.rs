@@ -14,7 +14,7 @@ pub(crate) struct Asked {
     path: String,
 }
 
-/// Sends the browser back with a ticket, once it is signed in with two steps.
+/// Sends the browser back with a ticket, once it is signed in as far as the panel asks.
 pub(crate) async fn give(door: Door, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let errand = Errand::panel(&asked.state, &asked.path)?;
     let visitor = match (onward::next(&door, &errand).await?, &door.visitor) {

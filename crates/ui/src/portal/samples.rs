@@ -101,7 +101,11 @@ fn account(has_all: bool) -> account::Page {
         app_passwords: has_all.then(|| "2 app passwords".into()),
         sessions: "4 devices".into(),
         signed_in: when(),
-        directory: has_all.then(|| "http://directory.localhost:8080/people".into()),
+        panel: Some(account::Panel {
+            href: "http://directory.localhost:8080/groups".into(),
+            groups: (!has_all).then(|| NAMES[4].into()),
+        }),
+        is_administrator: has_all,
     }
 }
 
