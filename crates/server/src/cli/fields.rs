@@ -42,7 +42,7 @@ pub(crate) struct PersonFields {
     /// uidNumber, instead of the one that is given
     #[arg(long, value_name = "NUMBER")]
     uid_number: Option<i64>,
-    /// gidNumber of the primary group, or "own" for a group alone
+    /// gidNumber of the primary group, or own for a group that nobody else is in
     #[arg(long, value_name = "NUMBER", value_parser = number_or_own)]
     gid_number: Option<Primary>,
     #[command(flatten)]

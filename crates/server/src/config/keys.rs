@@ -115,7 +115,7 @@ pub(crate) const SECTIONS: &[Section] = &[
             "clear_text_from" ldap.limits.clear_text_from: "Where passwords may come from without TLS. Elsewhere clients must use StartTLS or LDAPS.";
             "tls_listen" ldap.tls_listen: "LDAPS: likewise, such as \"0.0.0.0:636\". Needs a certificate. Empty: none.";
             "tls_allow_from" ldap.tls_allow_from: "Who may connect to it. Empty: everybody.";
-            "certificate_file" ldap.certificate_file: "The certificate and those of its issuers, in a PEM file. When it changes it is read anew.";
+            "certificate_file" ldap.certificate_file: "The certificate and those of its issuers, in a PEM file that Ostiary's user can read. A new one\nin its place is taken up at once; from three weeks before the end the log says so once a day.";
             "key_file" ldap.key_file: "Its private key, in a PEM file, not encrypted.";
             "bind_password" ldap.bind_password: "Whose own password is taken over LDAP. \"one_factor\": of those who have no authenticator app, and\nof service accounts; everybody else makes app passwords on the account page, one for each\nprogram. \"any\": everybody's, and then a password alone is enough over LDAP for those, too, who\nsign in with two steps.";
             "max_connections" ldap.max_connections: "Connections at once. When there are more, those give way that come from the address with the\nmost and have not signed in.";
