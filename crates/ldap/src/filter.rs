@@ -191,7 +191,12 @@ impl Reading<'_> {
             Term::Parts(attribute, Parts { initial, any, last }) => {
                 Filter::parts(schema, attribute, initial, &any, last)
             }
-            Term::Rule(asserted) => matched(schema, &asserted),
+            Term::Rule(asserted) => {
+                let filter = matched(schema, &asserted);
+                // Without an attribute it is a term for each that has the rule.
+                self.left = self.left.checked_sub(filter.size() - 1).ok_or(BadFilter::TooComplex)?;
+                filter
+            }
             Term::Nobodys => Filter::Undefined,
         })
     }
@@ -205,11 +210,14 @@ impl Reading<'_> {
     }
 }
 
-/// A rule without an attribute is asked of no attribute here.
+/// One of them is there: a rule, an attribute, or both.
 fn matched(schema: &Schema, asserted: &MatchingRule<'_>) -> Filter {
-    let Some(attribute) = asserted.attribute else { return Filter::Undefined };
-    let make = if asserted.with_name { Filter::with_name } else { Filter::extensible };
-    make(schema, attribute, asserted.rule, asserted.value)
+    let MatchingRule { rule, attribute, value, with_name } = *asserted;
+    let Some(attribute) = attribute else {
+        return rule.map_or(Filter::Undefined, |rule| Filter::by_rule(schema, rule, value, with_name));
+    };
+    let make = if with_name { Filter::with_name } else { Filter::extensible };
+    make(schema, attribute, rule, value)
 }
 
 /// A filter as it comes, from its text.
@@ -262,6 +270,9 @@ mod tests {
             "(cn~=ada)",
             "(memberOf:1.2.840.113556.1.4.1941:=staff)",
             "(uid:dn:=ada)",
+            "(:caseIgnoreMatch:=ada)",
+            "(:dn:2.5.13.2:=ada)",
+            "(:nobodysMatch:=ada)",
             "(unknown=*)",
             "(uid=*)",
         ] {
@@ -276,6 +287,9 @@ mod tests {
         let many = |count| Writer::default().put(OR, &[AND, 0].repeat(count)).into_bytes();
         assert!(read(&many(MAX_TERMS - 1)).is_ok());
         assert_eq!(read(&many(MAX_TERMS)), Err(BadFilter::TooComplex));
+        // One without an attribute is many.
+        let by_rule = encoded("(:caseIgnoreMatch:=ada)").repeat(MAX_TERMS / 4);
+        assert_eq!(read(&Writer::default().put(OR, &by_rule).into_bytes()), Err(BadFilter::TooComplex));
     }
 
     #[test]

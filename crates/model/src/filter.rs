@@ -210,7 +210,21 @@ impl Filter {
     /// rules.
     #[must_use]
     pub fn extensible(schema: &Schema, attribute: &str, rule: Option<&str>, value: &str) -> Self {
-        let Some(attribute) = schema.attribute(attribute) else { return Self::Undefined };
+        schema.attribute(attribute).map_or(Self::Undefined, |attribute| Self::matched(attribute, rule, value))
+    }
+
+    /// `(:rule:=value)`, or `(:dn:rule:=value)` when `with_name`: asked of every attribute that the rule
+    /// can be asked of (RFC 4511 section 4.5.1.7.7).
+    #[must_use]
+    pub fn by_rule(schema: &Schema, rule: &str, value: &str, with_name: bool) -> Self {
+        let all = Attribute::ALL.iter().copied().chain(schema.attributes().map(|(_, attribute)| attribute));
+        let terms = all.map(|attribute| Self::matched(attribute, Some(rule), value));
+        let terms = terms.filter(|term| *term != Self::Undefined);
+        let terms: Vec<_> = if with_name { terms.map(Self::or_named).collect() } else { terms.collect() };
+        if terms.is_empty() { Self::Undefined } else { Self::Or(terms) }
+    }
+
+    fn matched(attribute: Attribute, rule: Option<&str>, value: &str) -> Self {
         let bits = value.trim().parse().ok().filter(|_| attribute.rule() == Rule::Integer);
         match rule {
             None => Self::compare(Some(attribute), value, Self::Equal),
@@ -231,7 +245,11 @@ impl Filter {
     /// asked as well.
     #[must_use]
     pub fn with_name(schema: &Schema, attribute: &str, rule: Option<&str>, value: &str) -> Self {
-        match Self::extensible(schema, attribute, rule, value) {
+        Self::extensible(schema, attribute, rule, value).or_named()
+    }
+
+    fn or_named(self) -> Self {
+        match self {
             Self::Equal(attribute, Assertion::Text(text)) if attribute.rule().is_text() => {
                 Self::WithName(attribute, text)
             }

@@ -138,10 +138,15 @@ impl<'a> Reader<'a> {
         if attribute.is_empty() && rule.is_empty() {
             return Err(self.expected("an attribute or a matching rule"));
         }
-        let value = self.value()?;
+        let Some(value) = self.value()? else { return Ok(Filter::Undefined) };
+        if attribute.is_empty() {
+            let filter = Filter::by_rule(self.schema, rule, &value, of_dn);
+            self.terms += filter.size() - 1;
+            return Ok(filter);
+        }
         let rule = (!rule.is_empty()).then_some(rule);
         let make = if of_dn { Filter::with_name } else { Filter::extensible };
-        Ok(value.map_or(Filter::Undefined, |value| make(self.schema, attribute, rule, &value)))
+        Ok(make(self.schema, attribute, rule, &value))
     }
 
     fn name(&mut self) -> &'a str {

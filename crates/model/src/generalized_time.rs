@@ -5,8 +5,8 @@ use crate::time::Timestamp;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
-/// The years that four digits can write, from 0001 to 9999.
-const FIRST_SECOND: i64 = -62_135_596_800;
+/// The years that four digits can write, from 0000 to 9999.
+const FIRST_SECOND: i64 = -62_167_219_200;
 const LAST_SECOND: i64 = 253_402_300_799;
 
 impl Timestamp {
@@ -137,6 +137,7 @@ mod tests {
             ("20261122174500Z", 1_795_369_500),
             ("19691231235959Z", -1),
             ("99991231235959Z", 253_402_300_799),
+            ("00000101000000Z", -62_167_219_200),
         ] {
             assert_eq!(Timestamp::from_generalized_time(text), Some(Timestamp::from_secs(secs)), "{text}");
             assert_eq!(Timestamp::from_secs(secs).to_generalized_time(), text);
@@ -162,7 +163,7 @@ mod tests {
             "",
             "Z",
             "20261122",
-            "00000101000000Z",
+            "00000101000000+01",
             "99991231235959-01",
             "20261122120000",
             "20261122120000X",
