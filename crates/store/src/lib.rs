@@ -14,6 +14,8 @@ mod credentials;
 mod db;
 mod entries;
 mod error;
+mod front;
+mod front_writes;
 mod grants;
 mod groups;
 mod invitations;
@@ -36,6 +38,10 @@ pub use credentials::TotpRecord;
 pub use db::{DatabaseUrl, Engine, Store, Tx};
 pub use entries::Snapshot;
 pub use error::{Conflict, Error, InvalidUrl};
+pub use front::{
+    AcmeAccount, AcmeAnswer, AcmeOrder, AcmeTrouble, AnswerKind, CertificateRecord, FrontState, RenewalPlan, TroubleKind,
+};
+pub use front_writes::FrontTx;
 pub use invitations::InvitationKind;
 pub use migrate::MIGRATIONS;
 pub use outbox::OutgoingMail;

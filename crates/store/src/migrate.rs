@@ -31,7 +31,7 @@ macro_rules! migrations {
 }
 
 /// Every step, in order.
-pub const MIGRATIONS: &[Migration] = migrations![1 "0001_first_light", 2 "0002_directory"];
+pub const MIGRATIONS: &[Migration] = migrations![1 "0001_first_light", 2 "0002_directory", 3 "0003_front"];
 
 /// Any number that other programs on the same database are unlikely to use.
 const ADVISORY_LOCK: i64 = 0x0517_1a27;

@@ -12,6 +12,7 @@ mod cache_away;
 mod changes;
 mod coverage;
 mod credentials;
+mod front;
 mod nestings;
 mod oidc;
 mod people;
