@@ -181,6 +181,7 @@ impl ObjectClass {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Schema {
     defs: BTreeMap<u32, AttributeDef>,
+    /// By name and by identifier. No name has a dot, so the two do not meet.
     by_name: HashMap<String, u32>,
     classes: Vec<ObjectClass>,
 }
@@ -189,7 +190,8 @@ impl Schema {
     /// Takes the definitions together.
     #[must_use]
     pub fn new(defs: Vec<AttributeDef>, mut classes: Vec<ObjectClass>) -> Self {
-        let by_name = defs.iter().map(|def| (def.name.folded(), def.number)).collect();
+        let names = |def: &AttributeDef| [def.oid(), def.name.folded()].map(|name| (name, def.number));
+        let by_name = defs.iter().flat_map(names).collect();
         classes.sort_by_key(|class| class.name.folded());
         Self { defs: defs.into_iter().map(|def| (def.number, def)).collect(), by_name, classes }
     }
@@ -202,9 +204,8 @@ impl Schema {
             return Some(built_in);
         }
         let by_number = || name.strip_prefix(ARC)?.strip_prefix(".1.")?.parse().ok();
-        let by_identifier = || self.defs.values().find(|def| def.oid() == name).map(|def| def.number);
         let number = self.by_name.get(&name.to_ascii_lowercase()).copied();
-        self.defs.get(&number.or_else(by_number).or_else(by_identifier)?).map(AttributeDef::attribute)
+        self.defs.get(&number.or_else(by_number)?).map(AttributeDef::attribute)
     }
 
     /// The object identifier that an attribute without a registered one has; it leads to any.
