@@ -81,6 +81,12 @@ pub trait Entry {
 
     /// Whether `value` of `attribute` is part of the entry's distinguished name.
     fn is_named(&self, attribute: Attribute, value: &Folded) -> bool;
+
+    /// Whether a value of `attribute` equals `asked`, where that can be told without going through
+    /// the values; `None` where it cannot.
+    fn has_equal(&self, _attribute: Attribute, _asked: &Assertion) -> Option<bool> {
+        None
+    }
 }
 
 /// How another entry is named in a filter.
@@ -293,9 +299,9 @@ impl Filter {
         match self {
             Self::Present(attribute) => entry.any(*attribute, &mut |_| true),
             Self::Equal(attribute, Assertion::Reference(reference)) => entry.refers(*attribute, reference),
-            Self::Equal(attribute, asked) => {
+            Self::Equal(attribute, asked) => entry.has_equal(*attribute, asked).unwrap_or_else(|| {
                 entry.any(*attribute, &mut |value| asked.compare(value) == Some(Ordering::Equal))
-            }
+            }),
             Self::AtLeast(attribute, asked) => {
                 entry.any(*attribute, &mut |value| asked.compare(value).is_some_and(Ordering::is_ge))
             }

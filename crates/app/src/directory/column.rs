@@ -17,83 +17,57 @@ pub(super) struct Column {
     bytes: Vec<u8>,
     /// Where cells begin, in order, and whose they are; blank ones too.
     cells: Vec<(u32, Place)>,
-    persons: Spans,
-    units: Spans,
+    /// Where the cell of each place begins and ends; nowhere when both are the same.
+    persons: Vec<(u32, u32)>,
+    units: Vec<(u32, u32)>,
     blank: usize,
 }
 
-/// Where the cell of each place begins and ends.
-#[derive(Default)]
-struct Spans(Vec<(u32, u32)>);
-
-impl Spans {
-    fn get(&self, place: u32) -> Option<(u32, u32)> {
-        self.0.get(place as usize).copied().filter(|(start, end)| start < end)
-    }
-
-    fn set(&mut self, place: u32, span: (u32, u32)) {
-        let at = place as usize;
-        if self.0.len() <= at {
-            self.0.resize(at + 1, (0, 0));
-        }
-        if let Some(own) = self.0.get_mut(at) {
-            *own = span;
-        }
-    }
-}
-
 impl Column {
+    /// Where the cell of a person or group is kept.
+    fn span(&mut self, place: Place) -> Option<&mut (u32, u32)> {
+        let (spans, at) = match place {
+            Place::Person(at) => (&mut self.persons, at as usize),
+            Place::Unit(at) => (&mut self.units, at as usize),
+            _ => return None,
+        };
+        if spans.len() <= at {
+            spans.resize(at + 1, (0, 0));
+        }
+        spans.get_mut(at)
+    }
+
     /// Gives `place` one more value.
     pub(super) fn insert(&mut self, place: Place, value: &str) {
-        let (old, number) = match place {
-            Place::Person(number) => (self.persons.get(number), number),
-            Place::Unit(number) => (self.units.get(number), number),
-        };
-        let Ok(start) = u32::try_from(self.bytes.len()) else { return };
-        let is_last = old.is_some_and(|(_, end)| end == start);
-        let start = match old {
-            Some((old, _)) if is_last => old,
-            Some((old, end)) => {
-                // The values that it has already come along.
-                self.bytes.extend_from_within(old as usize..end as usize);
-                self.erase(old, end);
-                start
-            }
-            None => start,
-        };
+        let Ok(end) = u32::try_from(self.bytes.len()) else { return };
+        let Some(span) = self.span(place) else { return };
+        let old = std::mem::take(span);
+        let is_last = old.0 < old.1 && old.1 == end;
+        let start = if is_last { old.0 } else { end };
         if !is_last {
             self.cells.push((start, place));
+            // The values that it has already come along.
+            self.bytes.extend_from_within(old.0 as usize..old.1 as usize);
+            self.erase(old);
         }
         self.bytes.extend_from_slice(value.as_bytes());
         self.bytes.push(0);
-        let span = (start, u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
-        match place {
-            Place::Person(_) => self.persons.set(number, span),
-            Place::Unit(_) => self.units.set(number, span),
+        let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        if let Some(span) = self.span(place) {
+            *span = (start, end);
         }
     }
 
     /// Takes away all values of `place`.
     pub(super) fn remove(&mut self, place: Place) {
-        let old = match place {
-            Place::Person(number) => {
-                let old = self.persons.get(number);
-                old.inspect(|_| self.persons.set(number, (0, 0)))
-            }
-            Place::Unit(number) => {
-                let old = self.units.get(number);
-                old.inspect(|_| self.units.set(number, (0, 0)))
-            }
-        };
-        if let Some((start, end)) = old {
-            self.erase(start, end);
-            if self.blank > SMALL && self.blank * 2 > self.bytes.len() {
-                self.move_up();
-            }
+        let Some(old) = self.span(place).map(std::mem::take) else { return };
+        self.erase(old);
+        if self.blank > SMALL && self.blank * 2 > self.bytes.len() {
+            self.move_up();
         }
     }
 
-    fn erase(&mut self, start: u32, end: u32) {
+    fn erase(&mut self, (start, end): (u32, u32)) {
         if let Some(cell) = self.bytes.get_mut(start as usize..end as usize) {
             self.blank += cell.len();
             cell.fill(0);
@@ -101,17 +75,16 @@ impl Column {
     }
 
     fn move_up(&mut self) {
-        let old = std::mem::take(self);
-        for (start, place) in &old.cells {
-            let span = match place {
-                Place::Person(number) => old.persons.get(*number),
-                Place::Unit(number) => old.units.get(*number),
+        let mut old = std::mem::take(self);
+        for (start, place) in std::mem::take(&mut old.cells) {
+            let Some((begin, end)) = old.span(place).copied().filter(|(begin, end)| *begin == start && begin < end)
+            else {
+                continue;
             };
-            let Some((begin, end)) = span.filter(|(begin, _)| begin == start) else { continue };
             let cell = old.bytes.get(begin as usize..end as usize).unwrap_or_default();
             for value in cell.split(|byte| *byte == 0).filter(|value| !value.is_empty()) {
                 if let Ok(value) = str::from_utf8(value) {
-                    self.insert(*place, value);
+                    self.insert(place, value);
                 }
             }
         }
@@ -148,6 +121,7 @@ mod tests {
             .into_iter()
             .map(|place| match place {
                 Place::Person(number) | Place::Unit(number) => number,
+                _ => panic!("no cell"),
             })
             .collect();
         found.sort_unstable();

@@ -1,9 +1,11 @@
 //! What filters are told of an entry: its values as they are compared, and whether it refers to
 //! others. Nothing that its reader may not see.
 
-use ostiary_model::{Attribute, Custom, Entry, Folded, HOME_DIRECTORY, LOGIN_SHELL, Reference, Value};
+use ostiary_model::{Assertion, Attribute, Custom, Entry, Folded, HOME_DIRECTORY, LOGIN_SHELL, Reference, Value};
 
-use super::state::{Person, State, Target, Unit};
+use super::entry::{Person, Text, Unit};
+use super::index::Place;
+use super::state::State;
 use super::tree::{Found, Tree};
 use super::values::Values;
 use super::view::{Kind, SUBSCHEMA, View, unit_time};
@@ -12,13 +14,13 @@ impl View<'_> {
     fn person_any(&self, person: &Person, attribute: Attribute, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
         let user = &*person.user;
         let text = match attribute {
-            Attribute::Uid => &person.name,
-            Attribute::Cn | Attribute::DisplayName => &person.full_name_folded,
-            Attribute::Mail => return person.emails.iter().any(|email| matches(Value::Text(email.as_str()))),
-            Attribute::GivenName => &person.given_name,
-            Attribute::Sn => &person.family_name,
+            Attribute::Uid => Text::Username,
+            Attribute::Cn | Attribute::DisplayName => Text::FullName,
+            Attribute::Mail => return person.mails().any(|mail| matches(Value::Text(mail))),
+            Attribute::GivenName => Text::GivenName,
+            Attribute::Sn => Text::FamilyName,
             Attribute::MemberOf => return !person.groups.is_empty() && matches(Value::Reference),
-            Attribute::EntryUuid => return matches(Value::Uuid(user.id.uuid())),
+            Attribute::EntryUuid => return matches(Value::Uuid(person.id.uuid())),
             Attribute::UserAccountControl => return matches(Value::Integer(self.account_control(user))),
             Attribute::UidNumber => return user.uid_number.is_some_and(|number| matches(Value::Integer(number))),
             Attribute::GidNumber => return user.primary_group().is_some_and(|number| matches(Value::Integer(number))),
@@ -26,7 +28,8 @@ impl View<'_> {
             Attribute::Custom(custom) => return self.custom_any(person, custom, matches),
             _ => return self.person_time(user, attribute).is_some_and(|at| matches(Value::Time(at))),
         };
-        !text.as_str().is_empty() && matches(Value::Text(text.as_str()))
+        let text = person.folded(text);
+        !text.is_empty() && matches(Value::Text(text))
     }
 
     fn custom_any(&self, person: &Person, custom: Custom, matches: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
@@ -42,18 +45,21 @@ impl View<'_> {
         match attribute {
             Attribute::Cn | Attribute::DisplayName | Attribute::Uid => matches(Value::Text(unit.name.as_str())),
             Attribute::Member | Attribute::UniqueMember => {
-                let (mut some, members) = (false, !unit.members.is_empty() || !unit.children.is_empty());
-                if members {
-                    self.members(unit, &mut |_| some = true);
-                }
-                some && matches(Value::Reference)
+                let is_there = self.persons_in(unit).next().is_some() || self.units_in(unit).next().is_some();
+                is_there && matches(Value::Reference)
             }
             // Names in plain letters are folded as they stand; there may be very many.
-            Attribute::MemberUid => self.member_uids(unit, &mut |name| match name.is_ascii() {
-                true => matches(Value::Text(name)),
-                false => matches(Value::Text(Folded::exact(name).as_str())),
-            }),
-            Attribute::MemberOf => !unit.above.is_empty() && matches(Value::Reference),
+            Attribute::MemberUid => {
+                let mut persons = self.everybody_in(unit).into_iter().filter_map(|place| self.state.person_at(place));
+                persons.any(|person| match person.shown(Text::Username) {
+                    name if name.is_ascii() => matches(Value::Text(name)),
+                    name => matches(Value::Text(Folded::exact(name).as_str())),
+                })
+            }
+            Attribute::MemberOf => {
+                let mut above = unit.above.iter();
+                above.any(|group| self.reader.sees_unit(self.state, *group)) && matches(Value::Reference)
+            }
             Attribute::EntryUuid => matches(Value::Uuid(unit.group.id.uuid())),
             Attribute::GroupNumber => matches(Value::Integer(unit.group.number)),
             Attribute::GidNumber => unit.group.gid_number.is_some_and(|number| matches(Value::Integer(number))),
@@ -81,7 +87,7 @@ impl Entry for View<'_> {
                 matches(Value::Integer(i64::try_from(self.subordinates()).unwrap_or(i64::MAX)))
             }
             (_, Kind::Base) => {
-                self.base_value(attribute).is_some_and(|value| matches(Value::Text(Folded::new(value).as_str())))
+                self.tree.base_value(attribute).is_some_and(|value| matches(Value::Text(Folded::new(value).as_str())))
             }
             (Attribute::Ou, Kind::People) => matches(Value::Text("people")),
             (Attribute::Ou, Kind::Groups) => matches(Value::Text("groups")),
@@ -96,55 +102,58 @@ impl Entry for View<'_> {
             return attribute == Attribute::SubschemaSubentry && is_subschema(reference);
         };
         match (attribute, self.kind, whom) {
-            (Attribute::EntryDn, _, whom) => whom == self.target(),
-            (Attribute::MemberOf, Kind::Person(person), Target::Group(group)) => {
-                self.state.unit_place(group).is_some_and(|place| self.state.is_in(person, place))
+            (Attribute::EntryDn, _, whom) => whom == self.place,
+            (Attribute::MemberOf, Kind::Person(person), Place::Unit(group)) => self.state.is_in(person, group),
+            (Attribute::MemberOf, Kind::Unit(unit), Place::Unit(group)) => {
+                unit.above.contains(&group) && self.reader.sees_unit(self.state, group)
             }
-            (Attribute::MemberOf, Kind::Unit(unit), Target::Group(group)) => {
-                self.state.unit_place(group).is_some_and(|place| unit.above.contains(&place))
+            (Attribute::Member | Attribute::UniqueMember, Kind::Unit(unit), Place::Person(at)) => {
+                let groups = self.state.person_at(at).map_or(&[][..], |person| &person.groups);
+                self.sees_member(unit, at) && groups.iter().any(|group| Place::Unit(*group) == self.place)
             }
-            (Attribute::Member | Attribute::UniqueMember, Kind::Unit(unit), Target::Person(id)) => {
-                let is_direct = || {
-                    let place = self.state.unit_place(unit.group.id);
-                    self.state
-                        .person(id)
-                        .is_some_and(|person| place.is_some_and(|place| person.groups.contains(&place)))
-                };
-                (self.sees_members(unit) || id == self.reader.user) && is_direct()
-            }
-            (Attribute::Member | Attribute::UniqueMember, Kind::Unit(unit), Target::Group(group)) => {
-                let place = self.state.unit_place(group);
-                self.sees_members(unit) && place.is_some_and(|place| unit.children.contains(&place))
+            (Attribute::Member | Attribute::UniqueMember, Kind::Unit(unit), Place::Unit(child)) => {
+                unit.children.contains(&child) && self.sees_child(unit, child)
             }
             _ => false,
         }
     }
 
     fn reaches(&self, attribute: Attribute, reference: &Reference) -> bool {
-        let Kind::Unit(unit) = self.kind else { return self.refers(attribute, reference) };
-        if !matches!(attribute, Attribute::Member | Attribute::UniqueMember) {
-            return self.refers(attribute, reference);
-        }
-        let (Some(whom), Some(place)) =
-            (refers_to(self.state, self.tree, attribute, reference), self.state.unit_place(unit.group.id))
+        let (Attribute::Member | Attribute::UniqueMember, Kind::Unit(unit), Place::Unit(place)) =
+            (attribute, self.kind, self.place)
         else {
-            return false;
+            return self.refers(attribute, reference);
         };
-        match whom {
-            Target::Person(id) => {
-                (self.sees_members(unit) || id == self.reader.user)
-                    && self.state.person(id).is_some_and(|person| self.state.is_in(person, place))
+        match refers_to(self.state, self.tree, attribute, reference) {
+            Some(Place::Person(at)) => {
+                self.sees_member(unit, at)
+                    && self.state.person_at(at).is_some_and(|person| self.state.is_in(person, place))
             }
-            Target::Group(id) => {
-                self.sees_members(unit) && self.state.unit(id).is_some_and(|inner| inner.above.contains(&place))
+            Some(Place::Unit(at)) => {
+                self.sees_child(unit, at) && self.state.unit_at(at).is_some_and(|inner| inner.above.contains(&place))
             }
             _ => false,
         }
     }
 
+    /// The many members of a group are not gone through for one of them.
+    fn has_equal(&self, attribute: Attribute, asked: &Assertion) -> Option<bool> {
+        let (Attribute::MemberUid, Kind::Unit(unit), Place::Unit(place), Assertion::Text(name)) =
+            (attribute, self.kind, self.place, asked)
+        else {
+            return None;
+        };
+        let found = self.state.person_named(Folded::new(name.as_str()).as_str());
+        Some(found.is_some_and(|at| {
+            let is_it = |person: &Person| Folded::exact(person.shown(Text::Username)) == *name;
+            let person = self.state.person_at(at).filter(|person| is_it(person));
+            self.sees_member(unit, at) && person.is_some_and(|person| self.state.is_in(person, place))
+        }))
+    }
+
     fn is_named(&self, attribute: Attribute, value: &Folded) -> bool {
         let own = match self.kind {
-            Kind::Person(person) => attribute == Attribute::Uid && person.name == *value,
+            Kind::Person(person) => attribute == Attribute::Uid && person.folded(Text::Username) == value.as_str(),
             Kind::Unit(unit) => attribute == Attribute::Cn && unit.name == *value,
             Kind::Base | Kind::People | Kind::Groups => false,
         };
@@ -159,17 +168,16 @@ impl Entry for View<'_> {
     }
 }
 
-/// The entry that a reference in a filter names, by the kind of entry that the attribute holds.
-pub(super) fn refers_to(state: &State, tree: &Tree, attribute: Attribute, reference: &Reference) -> Option<Target> {
+/// The place of the entry that a reference in a filter names, by the kind of entry that the
+/// attribute holds.
+pub(super) fn refers_to(state: &State, tree: &Tree, attribute: Attribute, reference: &Reference) -> Option<Place> {
     match (attribute, reference) {
         (_, Reference::Dn(dn)) => match tree.resolve(state, dn) {
-            Found::Entry(target) => Some(target),
+            Found::Entry(place) => Some(place),
             Found::Nearest(_) => None,
         },
-        (Attribute::MemberOf, Reference::Name(name)) => {
-            state.unit_by_name(name.as_str()).map(|unit| Target::Group(unit.group.id))
-        }
-        (_, Reference::Name(name)) => state.person_by_name(name.as_str()).map(|person| Target::Person(person.user.id)),
+        (Attribute::MemberOf, Reference::Name(name)) => state.unit_named(name.as_str()).map(Place::Unit),
+        (_, Reference::Name(name)) => state.person_named(name.as_str()).map(Place::Person),
     }
 }
 

@@ -5,29 +5,55 @@
 //! found here is a candidate, and whoever asks compares.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use ostiary_model::Attribute;
 
-/// The place of an entry in one of the two lists of the state.
+use super::places::Places;
+
+/// Where an entry stands: the base, a branch, or a place in one of the two lists of the state. In
+/// the order in which searches find entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Place {
+    Base,
+    People,
+    Groups,
     Person(u32),
     Unit(u32),
 }
 
 /// A value as it is looked for.
-#[derive(Clone, Copy, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Term<'a> {
     /// Folded by the rule of the attribute.
     Text(&'a str),
     Number(i64),
 }
 
-/// Nearly all values have one bearer.
-enum Bearers {
+/// The entries that may have a value.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Bearers<'a> {
+    one: Option<Place>,
+    many: &'a [Place],
+}
+
+impl<'a> Bearers<'a> {
+    pub(super) fn count(self) -> usize {
+        usize::from(self.one.is_some()) + self.many.len()
+    }
+
+    pub(super) fn places(self) -> impl Iterator<Item = Place> + use<'a> {
+        self.one.into_iter().chain(self.many.iter().copied())
+    }
+}
+
+/// Nearly all values have one bearer; where there are several, the number of their list. Small, since
+/// there is one for each value.
+#[derive(Clone, Copy)]
+enum Slot {
     One(Place),
-    Many(Vec<Place>),
+    Many(u32),
 }
 
 /// Keys are fingerprints already.
@@ -51,7 +77,8 @@ impl Hasher for AsIs {
 #[derive(Default)]
 pub(super) struct Index {
     secret: RandomState,
-    bearers: HashMap<u64, Bearers, BuildHasherDefault<AsIs>>,
+    slots: HashMap<u64, Slot, BuildHasherDefault<AsIs>>,
+    lists: Places<Vec<Place>>,
 }
 
 impl Index {
@@ -60,43 +87,53 @@ impl Index {
     }
 
     pub(super) fn reserve(&mut self, count: usize) {
-        self.bearers.reserve(count);
+        self.slots.reserve(count);
     }
 
     pub(super) fn insert(&mut self, attribute: Attribute, term: Term<'_>, place: Place) {
         let key = self.key(attribute, term);
-        self.bearers
-            .entry(key)
-            .and_modify(|bearers| match bearers {
-                Bearers::One(one) => *bearers = Bearers::Many(vec![*one, place]),
-                Bearers::Many(many) => many.push(place),
-            })
-            .or_insert(Bearers::One(place));
+        match self.slots.entry(key) {
+            Entry::Vacant(slot) => drop(slot.insert(Slot::One(place))),
+            Entry::Occupied(mut slot) => match *slot.get() {
+                Slot::One(one) => {
+                    let Some(list) = self.lists.open() else { return };
+                    self.lists.put(list, vec![one, place]);
+                    slot.insert(Slot::Many(list));
+                }
+                Slot::Many(list) => self.lists.get_mut(list).into_iter().for_each(|list| list.push(place)),
+            },
+        }
     }
 
     pub(super) fn remove(&mut self, attribute: Attribute, term: Term<'_>, place: Place) {
         let key = self.key(attribute, term);
-        let is_empty = match self.bearers.get_mut(&key) {
-            None => false,
-            Some(Bearers::One(one)) => *one == place,
-            Some(Bearers::Many(many)) => {
-                if let Some(at) = many.iter().position(|bearer| *bearer == place) {
-                    many.swap_remove(at);
+        let Entry::Occupied(slot) = self.slots.entry(key) else { return };
+        let is_empty = match *slot.get() {
+            Slot::One(one) => one == place,
+            Slot::Many(number) => {
+                let Some(list) = self.lists.get_mut(number) else { return };
+                if let Some(at) = list.iter().position(|bearer| *bearer == place) {
+                    list.swap_remove(at);
                 }
-                many.is_empty()
+                let is_empty = list.is_empty();
+                if is_empty {
+                    self.lists.take(number);
+                    self.lists.give_back(number);
+                }
+                is_empty
             }
         };
         if is_empty {
-            self.bearers.remove(&key);
+            slot.remove();
         }
     }
 
     /// Every entry that may have the value.
-    pub(super) fn get(&self, attribute: Attribute, term: Term<'_>) -> &[Place] {
-        match self.bearers.get(&self.key(attribute, term)) {
-            None => &[],
-            Some(Bearers::One(one)) => std::slice::from_ref(one),
-            Some(Bearers::Many(many)) => many,
+    pub(super) fn get(&self, attribute: Attribute, term: Term<'_>) -> Bearers<'_> {
+        match self.slots.get(&self.key(attribute, term)) {
+            None => Bearers::default(),
+            Some(Slot::One(one)) => Bearers { one: Some(*one), many: &[] },
+            Some(Slot::Many(list)) => Bearers { one: None, many: self.lists.get(*list).map_or(&[], Vec::as_slice) },
         }
     }
 }

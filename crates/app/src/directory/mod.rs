@@ -6,12 +6,16 @@
 
 mod column;
 mod compare;
+mod entry;
 mod index;
 #[cfg(test)]
 mod nested_tests;
 mod panel;
 mod pictures;
 mod places;
+mod plan;
+#[cfg(test)]
+mod plan_tests;
 mod search;
 mod state;
 #[cfg(test)]
@@ -26,7 +30,8 @@ use ostiary_model::{Dn, Email, Folded, Group, GroupId, Role, Schema, User, UserI
 use ostiary_store::{Change, ChangeKind, Error, Store};
 use tokio::sync::Mutex;
 
-use self::state::{Row, State, Unit};
+use self::entry::{Person, Text, Unit};
+use self::state::{Row, Seats, State};
 use self::tree::Tree;
 use self::values::Values;
 
@@ -62,7 +67,7 @@ impl Directory {
     /// # Errors
     /// When the store does not answer.
     pub async fn load(store: &Store, base: &Dn, posix: PosixDefaults) -> Result<Self, Error> {
-        let state = RwLock::new(State::new(store.directory_snapshot().await?));
+        let state = RwLock::new(State::new(store.directory_snapshot().await?, &Seats::default()));
         Ok(Self { tree: Tree::new(base, posix), state, following: Mutex::new(()) })
     }
 
@@ -83,9 +88,12 @@ impl Directory {
                 // Too far behind to follow, or so far that reading everything at once is quicker; or
                 // values are to be read by other rules.
                 _ => {
-                    let state = State::new(store.directory_snapshot().await?);
+                    let snapshot = store.directory_snapshot().await?;
+                    let seats = self.read().seats().clone();
+                    let state = State::new(snapshot, &seats);
                     tracing::info!(seq = state.seq, "directory loaded again");
-                    self.write(|old| *old = state);
+                    // Forgetting what there was takes a while: nobody waits for it.
+                    drop(self.write(|old| std::mem::replace(old, state)));
                 }
             }
         }
@@ -125,19 +133,23 @@ impl Directory {
     /// The account with this user name.
     #[must_use]
     pub fn user_by_name(&self, name: &Folded) -> Option<Arc<User>> {
-        self.read().person_by_name(name.as_str()).map(|person| Arc::clone(&person.user))
+        let state = self.read();
+        state.person_at(state.person_named(name.as_str())?).map(|person| Arc::clone(&person.user))
     }
 
     /// The account with this e-mail address, primary or not.
     #[must_use]
     pub fn user_by_email(&self, email: &Folded) -> Option<Arc<User>> {
-        self.read().person_by_email(email.as_str()).map(|person| Arc::clone(&person.user))
+        let state = self.read();
+        state.person_at(state.person_with_mail(email.as_str())?).map(|person| Arc::clone(&person.user))
     }
 
     /// The further addresses of an account, in their order.
     #[must_use]
     pub fn addresses_of(&self, user: UserId) -> Vec<Email> {
-        self.read().person(user).map(|person| person.addresses.to_vec()).unwrap_or_default()
+        let state = self.read();
+        let further = state.person(user).into_iter().flat_map(|person| &person.further);
+        further.map(|(address, _)| address.clone()).collect()
     }
 
     /// The values of a schema attribute that an account has itself, as LDAP writes them; none of a
@@ -186,7 +198,8 @@ impl Directory {
     /// The group with this name.
     #[must_use]
     pub fn group_by_name(&self, name: &Folded) -> Option<Arc<Group>> {
-        self.read().unit_by_name(name.as_str()).map(|unit| Arc::clone(&unit.group))
+        let state = self.read();
+        state.unit_at(state.unit_named(name.as_str())?).map(|unit| Arc::clone(&unit.group))
     }
 
     /// All groups that an account is in, directly or through another, by name.
@@ -208,8 +221,8 @@ impl Directory {
     #[must_use]
     pub fn members_of(&self, group: GroupId) -> Vec<Arc<User>> {
         let state = self.read();
-        let members = state.unit(group).into_iter().flat_map(|unit| unit.members.iter().copied());
-        people(&state, members)
+        let members = state.unit(group).into_iter().flat_map(|unit| &unit.members);
+        people(members.filter_map(|place| state.person_at(*place)))
     }
 
     /// Everybody who is in a group, directly or through another, by user name.
@@ -217,7 +230,7 @@ impl Directory {
     pub fn effective_members_of(&self, group: GroupId) -> Vec<Arc<User>> {
         let state = self.read();
         let places = state.unit_place(group).map(|place| state.everybody_in(place)).unwrap_or_default();
-        people(&state, places.into_iter())
+        people(places.into_iter().filter_map(|place| state.person_at(place)))
     }
 
     /// The groups that are in a group directly, by name.
@@ -247,23 +260,21 @@ impl Directory {
     pub fn managers_of(&self, group: GroupId) -> Vec<Arc<User>> {
         let state = self.read();
         let managers = state.unit(group).into_iter().flat_map(|unit| &unit.managers);
-        let mut persons: Vec<_> = managers.filter_map(|id| state.person(*id)).collect();
-        persons.sort_by(|left, right| left.name.cmp(&right.name));
-        persons.into_iter().map(|person| Arc::clone(&person.user)).collect()
+        people(managers.filter_map(|id| state.person(*id)))
     }
 
     /// The groups whose members an account may change, by name.
     #[must_use]
     pub fn managed_by(&self, user: UserId) -> Vec<Arc<Group>> {
         let state = self.read();
-        by_name(state.units().filter(|unit| unit.managers.contains(&user)))
+        by_name(state.units().map(|(_, unit)| unit).filter(|unit| unit.managers.contains(&user)))
     }
 
     /// The distinguished name of an account's entry (RFC 4514).
     #[must_use]
     pub fn person_dn(&self, user: &User) -> String {
         let mut dn = String::new();
-        self.tree.person_into(user, &mut dn);
+        self.tree.person_into(user.profile.username.as_str(), &mut dn);
         dn
     }
 
@@ -271,7 +282,7 @@ impl Directory {
     #[must_use]
     pub fn group_dn(&self, group: &Group) -> String {
         let mut dn = String::new();
-        self.tree.group_into(group, &mut dn);
+        self.tree.group_into(group.name.as_str(), &mut dn);
         dn
     }
 
@@ -293,8 +304,8 @@ impl Directory {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
+    fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -318,8 +329,9 @@ fn by_name<'a>(units: impl Iterator<Item = &'a Unit>) -> Vec<Arc<Group>> {
     units.into_iter().map(|unit| Arc::clone(&unit.group)).collect()
 }
 
-fn people(state: &State, places: impl Iterator<Item = u32>) -> Vec<Arc<User>> {
-    let mut persons: Vec<_> = places.filter_map(|place| state.person_at(place)).collect();
-    persons.sort_by(|left, right| left.name.cmp(&right.name));
+/// By user name.
+fn people<'a>(persons: impl Iterator<Item = &'a Person>) -> Vec<Arc<User>> {
+    let mut persons: Vec<_> = persons.collect();
+    persons.sort_unstable_by_key(|person| person.folded(Text::Username));
     persons.into_iter().map(|person| Arc::clone(&person.user)).collect()
 }

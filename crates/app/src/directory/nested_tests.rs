@@ -124,7 +124,7 @@ fn an_account_at_its_end_is_shown_as_closed() {
     let svc = reader(&house, 4);
     let carla = format!("uid=carla,ou=people,{BASE}");
     assert_eq!(values(&house, svc, &carla, Attribute::UserAccountControl), ["514"]);
-    assert_eq!(values(&house, svc, &carla, Attribute::PwdAccountLockedTime), ["00000101000000Z"]);
+    assert_eq!(values(&house, svc, &carla, Attribute::PwdAccountLockedTime), ["000001010000Z"]);
     let before = Reader { now: NOW - Span::from_secs(1), ..svc };
     assert_eq!(values(&house, before, &carla, Attribute::UserAccountControl), ["512"]);
 }
@@ -138,4 +138,32 @@ fn managers_see_who_is_in_their_group() {
     let team = format!("cn=team,ou=groups,{BASE}");
     assert_eq!(short(values(&house, ada, &team, Attribute::Member)), ["uid=bob,P,B", "uid=carla,P,B"]);
     assert_eq!(house.managed_by(user_id(1)).len(), 1);
+}
+
+/// Ada manages the team and everybody; staff, which lies between them, she does not see.
+#[test]
+fn a_group_that_is_not_shown_is_not_found_by_asking() {
+    let house = nested();
+    let managed = GroupEntry { group: group(3, "everybody"), values: Vec::new(), managers: vec![user_id(1)] };
+    house.write(|state| state.set(Row::Group(group_id(3), Some(managed))));
+    let ada = reader(&house, 1);
+    let all = |text: &str| short(found(&house, ada, BASE, Scope::Subtree, text)).join("|");
+    let everybody = format!("cn=everybody,ou=groups,{BASE}");
+    assert_eq!(values(&house, ada, &everybody, Attribute::Member), [""; 0]);
+    assert_eq!(all("(memberOf=staff)"), "");
+    assert_eq!(all("(memberOf=everybody)"), "cn=team,G,B");
+    let staff = format!("cn=staff,ou=groups,{BASE}");
+    assert_eq!(all(&format!("(member={staff})")), "");
+    assert_eq!(all(&format!("(member:1.2.840.113556.1.4.1941:={staff})")), "");
+    assert_eq!(all("(member=*)"), "cn=team,G,B");
+    assert_eq!(all("(numSubordinates=2)"), "B|G,B");
+    // Staff alone is above the team now: there is nothing above it that she sees.
+    let cut = Nesting { child: group_id(2), parent: group_id(3) };
+    house.write(|state| state.set(Row::Nesting(cut, false)));
+    assert_eq!(all("(memberOf=*)"), "");
+    // Bob sees the way from himself, and finds it.
+    let bob = reader(&house, 2);
+    assert_eq!(short(values(&house, bob, &staff, Attribute::Member)), ["cn=team,G,B"]);
+    let own = found(&house, bob, BASE, Scope::Subtree, &format!("(member=cn=team,ou=groups,{BASE})"));
+    assert_eq!(short(own), ["cn=staff,G,B"]);
 }

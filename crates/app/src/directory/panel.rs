@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use ostiary_model::{Filter, Folded, Group, InvalidFilter, Schema, Timestamp, Truth, User};
 
-use super::Directory;
-use super::state::{Person, State, Unit};
+use super::entry::{Person, Text, Unit};
+use super::index::Place;
+use super::state::State;
 use super::view::{Reader, View};
+use super::{Directory, people};
 
 /// Which people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,10 +95,19 @@ impl Search {
         Ok(Self::Words(Folded::new(text).as_str().split_whitespace().map(str::to_owned).collect()))
     }
 
-    fn finds(&self, view: Option<View<'_>>, texts: &[&str]) -> bool {
+    /// Whether it finds the entry at `place`, of which `has` says whether a word is in it.
+    fn finds(
+        &self,
+        directory: &Directory,
+        state: &State,
+        now: Timestamp,
+        place: Place,
+        has: impl Fn(&str) -> bool,
+    ) -> bool {
         match self {
-            Self::Words(words) => words.iter().all(|word| texts.iter().any(|text| text.contains(word.as_str()))),
-            Self::Filter(filter) => view.is_some_and(|view| filter.evaluate(&view) == Truth::True),
+            Self::Words(words) => words.iter().all(|word| has(word)),
+            Self::Filter(filter) => View::at(state, &directory.tree, Reader::everything(now), place)
+                .is_some_and(|view| filter.evaluate(&view) == Truth::True),
         }
     }
 }
@@ -117,22 +128,19 @@ impl Directory {
     ) -> Result<Found<Arc<User>>, InvalidFilter> {
         let state = self.read();
         let search = Search::read(search, &state.schema)?;
-        let reader = Reader::everything(now);
-        let mut found: Vec<&Person> = state
-            .persons()
-            .filter(|person| which.holds(&person.user, now) && self.finds_person(&search, &state, reader, person))
-            .collect();
-        found.sort_by(|left, right| sort.order(now, left, right));
-        Ok(page.cut(&found, |person| Arc::clone(&person.user)))
+        let is_found = |(place, person): &(u32, &Person)| {
+            let has = |word: &str| has_word(&state, person, word);
+            which.holds(&person.user, now) && search.finds(self, &state, now, Place::Person(*place), has)
+        };
+        let found = state.persons().filter(is_found).map(|(_, person)| person).collect();
+        Ok(page.cut(found, |left, right| sort.order(now, left, right), |person| Arc::clone(&person.user)))
     }
 
     /// The programs' accounts that are open, by name.
     pub fn service_accounts(&self, now: Timestamp) -> Vec<Arc<User>> {
         let state = self.read();
-        let mut found: Vec<&Person> =
-            state.persons().filter(|person| person.user.is_service && person.user.is_open(now)).collect();
-        found.sort_by(|left, right| left.name.cmp(&right.name));
-        found.into_iter().map(|person| Arc::clone(&person.user)).collect()
+        let persons = state.persons().map(|(_, person)| person);
+        people(persons.filter(|person| person.user.is_service && person.user.is_open(now)))
     }
 
     /// The groups whose name `search` finds, or an LDAP filter does; by name.
@@ -142,24 +150,20 @@ impl Directory {
     pub fn find_groups(&self, now: Timestamp, search: &str, page: Page) -> Result<Found<GroupRow>, InvalidFilter> {
         let state = self.read();
         let search = Search::read(search, &state.schema)?;
-        let reader = Reader::everything(now);
-        let is_found = |unit: &&Unit| search.finds(View::unit(&state, &self.tree, reader, unit), &[unit.name.as_str()]);
-        let mut found: Vec<&Unit> = state.units().filter(is_found).collect();
-        found.sort_by(|left, right| left.name.cmp(&right.name));
-        Ok(page.cut(&found, |unit| GroupRow { group: Arc::clone(&unit.group), members: unit.members.len() }))
+        let is_found = |(place, unit): &(u32, &Unit)| {
+            search.finds(self, &state, now, Place::Unit(*place), |word| unit.name.as_str().contains(word))
+        };
+        let found = state.units().filter(is_found).map(|(_, unit)| unit).collect();
+        let row = |unit: &Unit| GroupRow { group: Arc::clone(&unit.group), members: unit.members.len() };
+        Ok(page.cut(found, |left, right| left.name.cmp(&right.name), row))
     }
+}
 
-    fn finds_person(&self, search: &Search, state: &State, reader: Reader, person: &Person) -> bool {
-        let mut texts = vec![
-            person.name.as_str(),
-            person.full_name_folded.as_str(),
-            person.given_name.as_str(),
-            person.family_name.as_str(),
-        ];
-        texts.extend(person.emails.iter().map(Folded::as_str));
-        texts.extend(person.groups.iter().filter_map(|place| Some(state.unit_at(*place)?.name.as_str())));
-        search.finds(View::person(state, &self.tree, reader, person), &texts)
-    }
+/// Whether `word` is in a name, an address or the name of a group of somebody.
+fn has_word(state: &State, person: &Person, word: &str) -> bool {
+    let names = [Text::Username, Text::FullName, Text::GivenName, Text::FamilyName].map(|text| person.folded(text));
+    let groups = person.groups.iter().filter_map(|place| Some(state.unit_at(*place)?.name.as_str()));
+    names.into_iter().chain(person.mails()).chain(groups).any(|text| text.contains(word))
 }
 
 impl PeopleState {
@@ -174,7 +178,8 @@ impl PeopleState {
 
 impl PeopleSort {
     fn order(self, now: Timestamp, left: &Person, right: &Person) -> Ordering {
-        let by_name = (&left.full_name_folded, &left.name).cmp(&(&right.full_name_folded, &right.name));
+        let [left_name, right_name] = [left, right].map(|one| (one.folded(Text::FullName), one.folded(Text::Username)));
+        let by_name = left_name.cmp(&right_name);
         let direct = |order: Ordering| if self.descending { order.reverse() } else { order };
         match self.key {
             SortKey::Name => direct(by_name),
@@ -189,8 +194,22 @@ impl PeopleSort {
 }
 
 impl Page {
-    fn cut<T, R>(self, all: &[T], row: impl Fn(&T) -> R) -> Found<R> {
-        let skipped = self.number.saturating_sub(1).saturating_mul(self.size);
-        Found { rows: all.iter().skip(skipped).take(self.size).map(row).collect(), total: all.len() }
+    /// The rows of this page. No more than they are sorted: with many people that takes longer than
+    /// anything else, and meanwhile nobody may write.
+    fn cut<T, R>(self, mut all: Vec<&T>, order: impl Fn(&T, &T) -> Ordering, row: impl Fn(&T) -> R) -> Found<R> {
+        let total = all.len();
+        let start = self.number.saturating_sub(1).saturating_mul(self.size).min(total);
+        let end = start.saturating_add(self.size).min(total);
+        let order = |left: &&T, right: &&T| order(left, right);
+        if end < total {
+            all.select_nth_unstable_by(end, order);
+            all.truncate(end);
+        }
+        if (1..end).contains(&start) {
+            all.select_nth_unstable_by(start, order);
+        }
+        let mut rows = all.split_off(start);
+        rows.sort_unstable_by(order);
+        Found { rows: rows.into_iter().map(row).collect(), total }
     }
 }

@@ -1,5 +1,7 @@
 //! A list in which entries keep their place as long as they are there.
 
+use std::collections::HashSet;
+
 /// Entries by place. Places that are free are given away again.
 pub(super) struct Places<T> {
     list: Vec<Option<T>>,
@@ -13,6 +15,14 @@ impl<T> Default for Places<T> {
 }
 
 impl<T> Places<T> {
+    /// A list for `count` entries, of which some are to be put at the places `taken`.
+    pub(super) fn with(taken: &HashSet<u32>, count: usize) -> Self {
+        let known = taken.iter().max().map_or(0, |last| last + 1);
+        let mut list = Vec::with_capacity(count.max(known as usize));
+        list.resize_with(known as usize, || None);
+        Self { list, free: (0..known).rev().filter(|place| !taken.contains(place)).collect() }
+    }
+
     pub(super) fn get(&self, place: u32) -> Option<&T> {
         self.list.get(place as usize)?.as_ref()
     }
@@ -46,15 +56,12 @@ impl<T> Places<T> {
     }
 
     /// How many places there are, free ones too.
-    pub(super) fn len(&self) -> usize {
-        self.list.len()
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.list.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn reserve(&mut self, count: usize) {
-        self.list.reserve(count);
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.list.iter().flatten()
+    /// The entries with their places.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        (0..).zip(&self.list).filter_map(|(place, entry)| Some((place, entry.as_ref()?)))
     }
 }

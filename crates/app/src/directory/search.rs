@@ -7,12 +7,12 @@
 
 use std::vec;
 
-use ostiary_model::{Assertion, Attribute, Dn, Filter, Folded, GroupId, Pattern, Reference, Rule, Truth, UserId};
+use ostiary_model::{Dn, Filter, Folded, Truth, UserId};
 use thiserror::Error;
 
 use super::Directory;
-use super::compare::refers_to;
-use super::index::{Place, Term};
+use super::index::Place;
+use super::plan::{HEADS, plan};
 use super::state::{State, Target};
 use super::tree::{Found, Tree};
 use super::view::{Reader, View};
@@ -56,7 +56,7 @@ pub struct Cursor {
     query: Query,
     region: Region,
     plan: Plan,
-    /// How many entries one slice looks at: fewer where the filter has many terms.
+    /// How many entries one slice looks at: fewer where the filter has many terms or groups are large.
     slice: usize,
 }
 
@@ -83,7 +83,7 @@ pub enum Stepped {
 #[derive(Debug)]
 enum Plan {
     /// These and no others can match.
-    Listed(vec::IntoIter<Target>),
+    Listed(vec::IntoIter<Place>),
     /// The base and the branches, from this one on.
     Heads(usize),
     /// People from this place on.
@@ -92,8 +92,6 @@ enum Plan {
     Groups(u32),
     Done,
 }
-
-const HEADS: [Target; 3] = [Target::Base, Target::People, Target::Groups];
 
 /// The entries that base and scope mean.
 #[derive(Debug, Clone, Copy)]
@@ -141,12 +139,7 @@ impl Directory {
         let region = Region { target, scope: query.scope };
         let state = self.read();
         let plan = match candidates(&state, &self.tree, reader, region, &query.filter) {
-            Some(mut list) => {
-                list.retain(|entry| region.contains(*entry));
-                list.sort_unstable();
-                list.dedup();
-                Plan::Listed(list.into_iter())
-            }
+            Some(places) => Plan::Listed(places.into_iter()),
             None => Plan::Heads(0),
         };
         drop(state);
@@ -159,8 +152,10 @@ impl Directory {
     /// have changed since the search began.
     pub fn step(&self, reader: Reader, cursor: &mut Cursor, take: &mut dyn FnMut(&View<'_>) -> Taken) -> Stepped {
         let state = self.read();
-        for _ in 0..cursor.slice {
+        let mut left = cursor.slice;
+        while left > 0 {
             let Some(found) = cursor.look(&state, &self.tree, reader) else { return Stepped::Over };
+            left = left.saturating_sub(found.as_ref().map_or(1, View::weight));
             let Some(view) = found.filter(|view| cursor.query.filter.evaluate(view) == Truth::True) else {
                 cursor.advance();
                 continue;
@@ -193,14 +188,13 @@ impl Directory {
     /// [`NoSuchObject`].
     pub fn find(&self, reader: Reader, dn: &Dn) -> Result<Target, NoSuchObject> {
         let state = self.read();
-        let sees = |target: &Target| View::new(&state, &self.tree, reader, *target).is_some();
+        let seen = |place: Place| View::at(&state, &self.tree, reader, place).map(|view| view.target());
         let nearest = match self.tree.resolve(&state, dn) {
-            Found::Entry(target) if sees(&target) => return Ok(target),
-            Found::Entry(Target::Person(_)) => Some(Target::People),
-            Found::Entry(_) => Some(Target::Groups),
-            Found::Nearest(Some(Target::Person(id))) if !sees(&Target::Person(id)) => Some(Target::People),
-            Found::Nearest(Some(Target::Group(id))) if !sees(&Target::Group(id)) => Some(Target::Groups),
-            Found::Nearest(nearest) => nearest,
+            Found::Entry(place) => match seen(place) {
+                Some(target) => return Ok(target),
+                None => Some(above(place)),
+            },
+            Found::Nearest(nearest) => nearest.map(|place| seen(place).map_or(above(place), |_| place)),
         };
         let matched = nearest.and_then(|nearest| self.tree.name_of(&state, nearest)).unwrap_or_default();
         Err(NoSuchObject { matched })
@@ -218,16 +212,19 @@ impl Directory {
     /// The form under which the name is counted when it names none: one person's name is the same
     /// in any spelling.
     pub fn account(&self, dn: &Dn) -> Result<UserId, Folded> {
-        match self.tree.resolve(&self.read(), dn) {
-            Found::Entry(Target::Person(id)) => Ok(id),
-            _ => Err(self.tree.user_name(dn).unwrap_or_else(|| dn.folded())),
-        }
+        let state = self.read();
+        let person = match self.tree.resolve(&state, dn) {
+            Found::Entry(Place::Person(place)) => state.person_at(place),
+            _ => None,
+        };
+        person.map(|person| person.id).ok_or_else(|| self.tree.user_name(dn).unwrap_or_else(|| dn.folded()))
     }
 
     /// The distinguished name of an account.
     #[must_use]
     pub fn dn_of(&self, user: UserId) -> Option<String> {
-        self.tree.name_of(&self.read(), Target::Person(user))
+        let state = self.read();
+        self.tree.name_of(&state, Place::Person(state.person_place(user)?))
     }
 
     /// The name of the base.
@@ -238,52 +235,31 @@ impl Directory {
 }
 
 impl Cursor {
-    /// Goes through the entries of `list` in this order, those that match `query`'s filter.
-    #[must_use]
-    pub fn through(query: Query, list: Vec<Target>) -> Self {
-        let region = Region { target: Target::Base, scope: Scope::Subtree };
-        Self { query, region, plan: Plan::Listed(list.into_iter()), slice: 1024 }
-    }
-
     /// What was asked for.
     #[must_use]
     pub const fn query(&self) -> &Query {
         &self.query
     }
 
-    /// The entry that is looked at now, if `reader` may see it; `None` when there is none left.
+    /// The entry that is looked at now, if it is meant and `reader` may see it; `None` when there is
+    /// none left.
     fn look<'a>(&mut self, state: &'a State, tree: &'a Tree, reader: Reader) -> Option<Option<View<'a>>> {
-        loop {
-            return match &self.plan {
-                Plan::Done => None,
-                Plan::Listed(rest) => {
-                    let target = rest.as_slice().first()?;
-                    Some(View::new(state, tree, reader, *target))
-                }
+        let place = loop {
+            match &self.plan {
+                Plan::Done => return None,
+                Plan::Listed(rest) => break *rest.as_slice().first()?,
                 Plan::Heads(at) => match HEADS.get(*at) {
-                    Some(head) if self.region.contains(*head) => Some(View::new(state, tree, reader, *head)),
-                    Some(_) => Some(None),
-                    None => {
-                        self.plan = if self.region.has_people() { Plan::People(0) } else { self.after_people() };
-                        continue;
-                    }
+                    Some(head) => break *head,
+                    None => self.plan = if self.region.has_people() { Plan::People(0) } else { self.after_people() },
                 },
-                Plan::People(place) if *place < state.person_places() => {
-                    Some(state.person_at(*place).and_then(|person| View::person(state, tree, reader, person)))
-                }
-                Plan::People(_) => {
-                    self.plan = self.after_people();
-                    continue;
-                }
-                Plan::Groups(place) if *place < state.unit_places() => {
-                    Some(state.unit_at(*place).and_then(|unit| View::unit(state, tree, reader, unit)))
-                }
-                Plan::Groups(_) => {
-                    self.plan = Plan::Done;
-                    continue;
-                }
-            };
-        }
+                Plan::People(place) if *place < state.person_places() => break Place::Person(*place),
+                Plan::People(_) => self.plan = self.after_people(),
+                Plan::Groups(place) if *place < state.unit_places() => break Place::Unit(*place),
+                Plan::Groups(_) => self.plan = Plan::Done,
+            }
+        };
+        // A place that somebody else has by now may be outside.
+        Some(View::at(state, tree, reader, place).filter(|view| self.region.contains(view.target())))
     }
 
     fn after_people(&self) -> Plan {
@@ -300,169 +276,31 @@ impl Cursor {
     }
 }
 
-/// A list outside of which nothing can match, if there is a short one: a single entry, what a
-/// regular reader sees, or what the indexes say of the filter.
-fn candidates(state: &State, tree: &Tree, reader: Reader, region: Region, filter: &Filter) -> Option<Vec<Target>> {
+/// Where an entry stands that may not be seen: what is above it may.
+const fn above(place: Place) -> Place {
+    match place {
+        Place::Base => Place::Base,
+        Place::People | Place::Person(_) => Place::People,
+        Place::Groups | Place::Unit(_) => Place::Groups,
+    }
+}
+
+/// The places outside of which nothing can match, if they are few: a single entry, what a regular
+/// reader sees, or what the indexes say of the filter.
+fn candidates(state: &State, tree: &Tree, reader: Reader, region: Region, filter: &Filter) -> Option<Vec<Place>> {
     if region.scope == Scope::Base || matches!(region.target, Target::Person(_) | Target::Group(_)) {
-        return Some(vec![region.target]);
+        return Some(state.place(region.target).into_iter().collect());
     }
-    if !reader.sees_all() {
-        let own = state.person(reader.user).map(|person| state.groups_of(person)).unwrap_or_default();
-        let own = own.into_iter().filter_map(|place| state.unit_at(place));
-        let managed = state.units().filter(|unit| unit.managers.contains(&reader.user));
-        let mut list = vec![Target::Base, Target::People, Target::Groups, Target::Person(reader.user)];
-        list.extend(own.chain(managed).map(|unit| Target::Group(unit.group.id)));
-        return Some(list);
+    if reader.sees_all() {
+        return plan(state, tree, filter);
     }
-    indexed(state, tree, filter)
-}
-
-/// The entries that `filter` can match, if indexes can tell. May hold more, never fewer.
-fn indexed(state: &State, tree: &Tree, filter: &Filter) -> Option<Vec<Target>> {
-    match filter {
-        Filter::Undefined => Some(Vec::new()),
-        Filter::And(terms) => shortest(state, tree, terms),
-        Filter::Or(terms) => {
-            // Many terms may name the same entries again and again: then a walk is shorter.
-            let counts = state.counts();
-            let (mut list, most) = (Vec::new(), counts.people + counts.groups);
-            for term in terms {
-                list.append(&mut indexed(state, tree, term)?);
-                if list.len() > most {
-                    return None;
-                }
-            }
-            Some(list)
-        }
-        Filter::Equal(attribute, value) => by_value(state, tree, *attribute, value),
-        Filter::Parts(attribute, pattern) => by_part(state, *attribute, pattern),
-        Filter::InChain(attribute, reference) => by_chain(state, tree, *attribute, reference),
-        _ => None,
-    }
-}
-
-/// The list of the term that has the shortest one. A term that names at most one entry ends the
-/// search for a shorter one.
-fn shortest(state: &State, tree: &Tree, terms: &[Filter]) -> Option<Vec<Target>> {
-    let mut best: Option<Vec<Target>> = None;
-    for term in terms {
-        let Some(list) = indexed(state, tree, term) else { continue };
-        if best.as_ref().is_none_or(|best| list.len() < best.len()) {
-            best = Some(list);
-        }
-        if best.as_ref().is_some_and(|best| best.len() <= 1) {
-            break;
-        }
-    }
-    best
-}
-
-fn by_value(state: &State, tree: &Tree, attribute: Attribute, value: &Assertion) -> Option<Vec<Target>> {
-    let term = match value {
-        Assertion::Reference(reference) => return by_reference(state, tree, attribute, reference),
-        Assertion::Uuid(id) if attribute == Attribute::EntryUuid => {
-            return Some(vec![Target::Person((*id).into()), Target::Group((*id).into())]);
-        }
-        Assertion::Text(text) => Term::Text(text.as_str()),
-        Assertion::Integer(number) => Term::Number(*number),
-        _ => return None,
-    };
-    let entries = |attribute| state.bearers(attribute, term).iter().filter_map(|place| target_at(state, *place));
-    Some(match attribute {
-        // A group has its name under LLDAP's alias, too.
-        Attribute::Uid => entries(Attribute::Uid).chain(entries(Attribute::Cn).filter(is_group)).collect(),
-        Attribute::DisplayName => entries(Attribute::Cn).collect(),
-        Attribute::Cn | Attribute::Mail | Attribute::GivenName | Attribute::Sn | Attribute::UidNumber => {
-            entries(attribute).collect()
-        }
-        Attribute::GidNumber | Attribute::GroupNumber => entries(attribute).collect(),
-        Attribute::MemberUid => member_uid(state, value),
-        Attribute::Ou | Attribute::Dc | Attribute::O => HEADS.to_vec(),
-        // Shells and home folders are there without being stored.
-        Attribute::Custom(custom) if custom.rule != Rule::Exact => entries(attribute).collect(),
-        _ => return None,
-    })
-}
-
-fn by_part(state: &State, attribute: Attribute, pattern: &Pattern) -> Option<Vec<Target>> {
-    let part = pattern.longest_part().filter(|part| !part.contains('\0'))?;
-    let counts = state.counts();
-    // From a quarter of all on, walking is as quick as jumping.
-    let most = (counts.people + counts.groups) / 4;
-    let entries = |attribute| {
-        let places = state.bearers_of_part(attribute, part, most)?;
-        Some(places.into_iter().filter_map(|place| target_at(state, place)).collect::<Vec<_>>())
-    };
-    match attribute {
-        Attribute::Uid => {
-            let mut list = entries(Attribute::Uid)?;
-            list.extend(entries(Attribute::Cn)?.into_iter().filter(is_group));
-            Some(list)
-        }
-        Attribute::Cn | Attribute::DisplayName => entries(Attribute::Cn),
-        Attribute::Mail | Attribute::GivenName | Attribute::Sn => entries(attribute),
-        Attribute::Ou | Attribute::Dc | Attribute::O => Some(HEADS.to_vec()),
-        // Shells and home folders are there without being stored.
-        Attribute::Custom(custom) if custom.rule != Rule::Exact => entries(attribute),
-        _ => None,
-    }
-}
-
-fn is_group(target: &Target) -> bool {
-    matches!(target, Target::Group(_))
-}
-
-fn target_at(state: &State, place: Place) -> Option<Target> {
-    Some(match place {
-        Place::Person(place) => Target::Person(state.person_at(place)?.user.id),
-        Place::Unit(place) => Target::Group(state.unit_at(place)?.group.id),
-    })
-}
-
-fn groups_at(state: &State, places: impl IntoIterator<Item = u32>) -> Vec<Target> {
-    places.into_iter().filter_map(|place| target_at(state, Place::Unit(place))).collect()
-}
-
-/// The groups of the account with this very user name.
-fn member_uid(state: &State, value: &Assertion) -> Vec<Target> {
-    let Assertion::Text(name) = value else { return Vec::new() };
-    let person = state.person_by_name(Folded::new(name.as_str()).as_str());
-    person.map(|person| groups_at(state, state.groups_of(person))).unwrap_or_default()
-}
-
-fn by_reference(state: &State, tree: &Tree, attribute: Attribute, reference: &Reference) -> Option<Vec<Target>> {
-    Some(match (attribute, refers_to(state, tree, attribute, reference)) {
-        (Attribute::SubschemaSubentry, _) => return None,
-        (_, None) => Vec::new(),
-        (Attribute::EntryDn, Some(entry)) => vec![entry],
-        (Attribute::MemberOf, Some(Target::Group(id))) => everything_in(state, id),
-        (Attribute::Member | Attribute::UniqueMember, Some(Target::Person(id))) => {
-            groups_at(state, state.person(id).into_iter().flat_map(|person| person.groups.iter().copied()))
-        }
-        (Attribute::Member | Attribute::UniqueMember, Some(Target::Group(id))) => {
-            groups_at(state, state.unit(id).into_iter().flat_map(|unit| unit.parents.iter().copied()))
-        }
-        _ => Vec::new(),
-    })
-}
-
-fn by_chain(state: &State, tree: &Tree, attribute: Attribute, reference: &Reference) -> Option<Vec<Target>> {
-    match (attribute, refers_to(state, tree, attribute, reference)) {
-        (Attribute::Member | Attribute::UniqueMember, Some(Target::Person(id))) => {
-            let person = state.person(id);
-            Some(person.map(|person| groups_at(state, state.groups_of(person))).unwrap_or_default())
-        }
-        (Attribute::Member | Attribute::UniqueMember, Some(Target::Group(id))) => {
-            Some(groups_at(state, state.unit(id).into_iter().flat_map(|unit| unit.above.iter().copied())))
-        }
-        _ => by_reference(state, tree, attribute, reference),
-    }
-}
-
-/// Everybody in a group and every group in it.
-fn everything_in(state: &State, id: GroupId) -> Vec<Target> {
-    let Some(place) = state.unit_place(id) else { return Vec::new() };
-    let people = state.everybody_in(place).into_iter().filter_map(|place| target_at(state, Place::Person(place)));
-    let groups = state.below(place).into_iter().filter(|inner| *inner != place);
-    people.chain(groups.filter_map(|place| target_at(state, Place::Unit(place)))).collect()
+    let own = state.person_place(reader.user);
+    let groups = own.and_then(|place| state.person_at(place)).map(|person| state.groups_of(person)).unwrap_or_default();
+    let managed = state.units().filter(|(_, unit)| unit.managers.contains(&reader.user)).map(|(place, _)| place);
+    let mut places = HEADS.to_vec();
+    places.extend(own.map(Place::Person));
+    places.extend(groups.into_iter().chain(managed).map(Place::Unit));
+    places.sort_unstable();
+    places.dedup();
+    Some(places)
 }

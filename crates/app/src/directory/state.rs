@@ -4,20 +4,20 @@
 //! People and groups stand in two lists and refer to each other by their places there. What a
 //! change takes away leaves its place to the next one that comes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ostiary_model::{
-    ADMIN_GROUP, Attribute, Email, Folded, Group, GroupEntry, GroupId, Membership, Nesting, PASSWORD_MANAGER_GROUP,
-    Role, STRICT_READONLY_GROUP, Schema, User, UserEntry, UserId, Value,
+    ADMIN_GROUP, Attribute, GroupEntry, GroupId, Membership, Nesting, PASSWORD_MANAGER_GROUP, Role,
+    STRICT_READONLY_GROUP, Schema, UserEntry, UserId,
 };
 use ostiary_store::Snapshot;
 
 use super::Counts;
 use super::column::Column;
-use super::index::{Index, Place, Term};
+use super::entry::{Indexed, Person, Text, Unit};
+use super::index::{Bearers, Index, Place, Term};
 use super::places::Places;
-use super::values::Values;
 
 /// One entry of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,108 +34,19 @@ pub enum Target {
     Group(GroupId),
 }
 
-/// An account with its texts folded for comparison.
-pub(super) struct Person {
-    pub(super) user: Arc<User>,
-    pub(super) name: Folded,
-    pub(super) full_name: Box<str>,
-    pub(super) full_name_folded: Folded,
-    pub(super) given_name: Folded,
-    pub(super) family_name: Folded,
-    /// The primary address first.
-    pub(super) emails: Box<[Folded]>,
-    /// The further ones, as they were given.
-    pub(super) addresses: Box<[Email]>,
-    pub(super) values: Values,
-    /// The groups that they are in directly, by place.
-    pub(super) groups: Vec<u32>,
-}
-
-impl Person {
-    fn new(schema: &Schema, entry: UserEntry, groups: Vec<u32>) -> Self {
-        let UserEntry { user, addresses, values } = entry;
-        let profile = &user.profile;
-        let full_name = profile.full_name();
-        let primary = profile.email.folded();
-        Self {
-            name: profile.username.folded(),
-            full_name_folded: Folded::new(&full_name),
-            full_name: full_name.into(),
-            given_name: Folded::new(&profile.given_name),
-            family_name: Folded::new(&profile.family_name),
-            emails: std::iter::once(primary).chain(addresses.iter().map(Email::folded)).collect(),
-            addresses: addresses.into(),
-            values: Values::new(schema, values),
-            groups,
-            user: Arc::new(user),
-        }
-    }
-
-    /// What the index holds of it.
-    fn terms(&self, schema: &Schema, each: &mut dyn FnMut(Attribute, Term<'_>)) {
-        each(Attribute::Uid, Term::Text(self.name.as_str()));
-        each(Attribute::Cn, Term::Text(self.full_name_folded.as_str()));
-        for (attribute, text) in [(Attribute::GivenName, &self.given_name), (Attribute::Sn, &self.family_name)] {
-            if !text.as_str().is_empty() {
-                each(attribute, Term::Text(text.as_str()));
-            }
-        }
-        self.emails.iter().for_each(|email| each(Attribute::Mail, Term::Text(email.as_str())));
-        for (attribute, number) in
-            [(Attribute::UidNumber, self.user.uid_number), (Attribute::GidNumber, self.user.primary_group())]
-        {
-            if let Some(number) = number {
-                each(attribute, Term::Number(number));
-            }
-        }
-        value_terms(schema, &self.values, each);
-    }
-}
-
-/// A group and who is in it.
-pub(super) struct Unit {
-    pub(super) group: Arc<Group>,
-    pub(super) name: Folded,
-    pub(super) values: Values,
-    pub(super) managers: Vec<UserId>,
-    /// People who are in it directly, by place.
-    pub(super) members: BTreeSet<u32>,
-    /// Groups that are in it directly, by place.
-    pub(super) children: Vec<u32>,
-    /// Groups that it is in directly, by place.
-    pub(super) parents: Vec<u32>,
-    /// All groups that it is in, over as many steps as it takes.
-    pub(super) above: Vec<u32>,
-}
-
-impl Unit {
-    fn terms(&self, schema: &Schema, each: &mut dyn FnMut(Attribute, Term<'_>)) {
-        each(Attribute::Cn, Term::Text(self.name.as_str()));
-        each(Attribute::GroupNumber, Term::Number(self.group.number));
-        if let Some(number) = self.group.gid_number {
-            each(Attribute::GidNumber, Term::Number(number));
-        }
-        value_terms(schema, &self.values, each);
-    }
-}
-
-fn value_terms(schema: &Schema, values: &Values, each: &mut dyn FnMut(Attribute, Term<'_>)) {
-    for (number, value) in values.all() {
-        let Some(attribute) = schema.attribute_by_number(number) else { continue };
-        match value.compared() {
-            Value::Text(text) => each(attribute, Term::Text(text)),
-            Value::Integer(number) => each(attribute, Term::Number(number)),
-            _ => {}
-        }
-    }
-}
-
 /// How a row stands now; `None` and false when it is gone.
 pub(super) enum Row {
     User(UserId, Option<Box<UserEntry>>),
     Group(GroupId, Option<GroupEntry>),
     Membership(Membership, bool),
     Nesting(Nesting, bool),
+}
+
+/// Where everybody stands.
+#[derive(Clone, Default)]
+pub(super) struct Seats {
+    persons: HashMap<UserId, u32>,
+    units: HashMap<GroupId, u32>,
 }
 
 #[derive(Default)]
@@ -145,8 +56,7 @@ pub(super) struct State {
     pub(super) schema: Arc<Schema>,
     persons: Places<Person>,
     units: Places<Unit>,
-    person_places: HashMap<UserId, u32>,
-    unit_places: HashMap<GroupId, u32>,
+    seats: Seats,
     index: Index,
     columns: HashMap<Attribute, Column>,
     /// The places of the three groups that rights hang from, the highest first.
@@ -161,23 +71,38 @@ const ROLES: [(&str, Role); 3] = [
 ];
 
 impl State {
-    pub(super) fn new(snapshot: Snapshot) -> Self {
-        let mut state = Self { seq: snapshot.seq, schema: Arc::new(snapshot.schema), ..Self::default() };
-        state.persons.reserve(snapshot.users.len());
-        state.person_places.reserve(snapshot.users.len());
-        state.index.reserve(snapshot.users.len() * 6);
-        for entry in snapshot.users {
+    /// Who has a place in `before` keeps it: searches that are on their way go by places.
+    pub(super) fn new(snapshot: Snapshot, before: &Seats) -> Self {
+        let Snapshot { seq, schema, users, groups, memberships, nestings } = snapshot;
+        let persons = users.iter().map(|entry| entry.user.id);
+        let units = groups.iter().map(|entry| entry.group.id);
+        let mut seats = Seats {
+            persons: persons.filter_map(|id| Some((id, *before.persons.get(&id)?))).collect(),
+            units: units.filter_map(|id| Some((id, *before.units.get(&id)?))).collect(),
+        };
+        let mut state = Self {
+            seq,
+            schema: Arc::new(schema),
+            persons: Places::with(&seats.persons.values().copied().collect(), users.len()),
+            units: Places::with(&seats.units.values().copied().collect(), groups.len()),
+            ..Self::default()
+        };
+        seats.persons.reserve(users.len() - seats.persons.len());
+        state.seats = seats;
+        state.index.reserve(users.len() * 4);
+        for entry in users {
             state.user_set(entry.user.id, Some(entry));
         }
-        for entry in snapshot.groups {
+        for entry in groups {
             state.group_set(entry.group.id, Some(entry));
         }
-        for member in snapshot.memberships {
+        for member in memberships {
             state.member_set(member, true);
         }
-        for nesting in snapshot.nestings {
-            state.nesting_set(nesting, true);
+        for nesting in nestings {
+            state.nesting_link(nesting, true);
         }
+        (0..state.units.len()).for_each(|place| state.find_above(place));
         state
     }
 
@@ -187,88 +112,91 @@ impl State {
             Row::User(id, entry) => self.user_set(id, entry.map(|entry| *entry)),
             Row::Group(id, entry) => self.group_set(id, entry),
             Row::Membership(member, there) => self.member_set(member, there),
-            Row::Nesting(nesting, there) => self.nesting_set(nesting, there),
+            Row::Nesting(nesting, there) => {
+                if let Some(child) = self.nesting_link(nesting, there) {
+                    self.reached(child, |unit| &unit.children).into_iter().for_each(|place| self.find_above(place));
+                }
+            }
         }
     }
 
     fn user_set(&mut self, id: UserId, entry: Option<UserEntry>) {
         let schema = Arc::clone(&self.schema);
-        let place = self.person_places.get(&id).copied();
+        let place = self.seats.persons.get(&id).copied();
         let old = place.and_then(|place| self.persons.take(place));
-        if let (Some(place), Some(old)) = (place, &old) {
-            old.terms(&schema, &mut |attribute, term| self.term_remove(attribute, term, Place::Person(place)));
-        }
+        let terms = old.as_ref().map(|old| old.terms(&schema)).unwrap_or_default();
         let Some(entry) = entry else {
-            let Some(place) = place else { return };
-            for group in old.into_iter().flat_map(|old| old.groups) {
-                if let Some(unit) = self.units.get_mut(group) {
+            let (Some(place), Some(old)) = (place, &old) else { return };
+            self.index_set(Place::Person(place), &terms, &[]);
+            for group in &old.groups {
+                if let Some(unit) = self.units.get_mut(*group) {
                     unit.members.remove(&place);
                 }
             }
-            self.person_places.remove(&id);
+            self.seats.persons.remove(&id);
             self.persons.give_back(place);
             return;
         };
         let Some(place) = place.or_else(|| self.persons.open()) else { return };
-        let person = Person::new(&schema, entry, old.map_or_else(Vec::new, |old| old.groups));
-        person.terms(&schema, &mut |attribute, term| self.term_insert(attribute, term, Place::Person(place)));
-        self.person_places.insert(id, place);
+        let groups = old.as_ref().map(|old| old.groups.clone()).unwrap_or_default();
+        let person = Person::new(&schema, entry, groups);
+        self.index_set(Place::Person(place), &terms, &person.terms(&schema));
+        self.seats.persons.insert(id, place);
         self.persons.put(place, person);
     }
 
     fn group_set(&mut self, id: GroupId, entry: Option<GroupEntry>) {
         let schema = Arc::clone(&self.schema);
-        let place = self.unit_places.get(&id).copied();
-        let old = place.and_then(|place| self.units.take(place));
-        if let (Some(place), Some(old)) = (place, &old) {
-            old.terms(&schema, &mut |attribute, term| self.term_remove(attribute, term, Place::Unit(place)));
-        }
+        let place = self.seats.units.get(&id).copied();
+        let mut old = place.and_then(|place| self.units.take(place));
         let Some(entry) = entry else {
-            let (Some(place), Some(old)) = (place, old) else { return };
-            self.unit_places.remove(&id);
-            self.unit_forget(place, &old);
+            let (Some(place), Some(old)) = (place, &old) else { return };
+            self.index_set(Place::Unit(place), &old.terms(&schema), &[]);
+            self.seats.units.remove(&id);
+            self.unit_forget(place, old);
             self.units.give_back(place);
             self.find_roles();
             return;
         };
         let Some(place) = place.or_else(|| self.units.open()) else { return };
-        let GroupEntry { group, values, managers } = entry;
-        let mut unit = Unit {
-            name: group.name.folded(),
-            group: Arc::new(group),
-            values: Values::new(&schema, values),
-            managers,
-            members: BTreeSet::new(),
-            children: Vec::new(),
-            parents: Vec::new(),
-            above: Vec::new(),
-        };
-        if let Some(old) = old {
-            Unit { members: unit.members, children: unit.children, parents: unit.parents, above: unit.above, .. } = old;
+        let mut unit = Unit::new(&schema, entry);
+        if let Some(old) = &mut old {
+            unit.members = std::mem::take(&mut old.members);
+            unit.children = std::mem::take(&mut old.children);
+            unit.parents = std::mem::take(&mut old.parents);
+            unit.above = std::mem::take(&mut old.above);
         }
-        unit.terms(&schema, &mut |attribute, term| self.term_insert(attribute, term, Place::Unit(place)));
-        self.unit_places.insert(id, place);
+        let terms = old.as_ref().map(|old| old.terms(&schema)).unwrap_or_default();
+        self.index_set(Place::Unit(place), &terms, &unit.terms(&schema));
+        self.seats.units.insert(id, place);
         self.units.put(place, unit);
         self.find_roles();
     }
 
-    fn term_insert(&mut self, attribute: Attribute, term: Term<'_>, place: Place) {
-        self.index.insert(attribute, term, place);
-        if let Term::Text(text) = term {
-            self.columns.entry(attribute).or_default().insert(place, text);
+    /// Makes index and columns right for an entry that had `old` and has `new`. An attribute whose
+    /// values stay is left alone: most changes are of none of them, and a value that many have takes
+    /// long to find among them.
+    fn index_set(&mut self, place: Place, old: &[Indexed<'_>], new: &[Indexed<'_>]) {
+        let stays = |attribute: Attribute| {
+            let is_of = |(own, _): &&Indexed<'_>| *own == attribute;
+            !old.is_empty() && old.iter().filter(is_of).eq(new.iter().filter(is_of))
+        };
+        for (attribute, term) in old.iter().filter(|(attribute, _)| !stays(*attribute)) {
+            self.index.remove(*attribute, *term, place);
+            if let (Term::Text(_), Some(column)) = (term, self.columns.get_mut(attribute)) {
+                column.remove(place);
+            }
         }
-    }
-
-    fn term_remove(&mut self, attribute: Attribute, term: Term<'_>, place: Place) {
-        self.index.remove(attribute, term, place);
-        if let (Term::Text(_), Some(column)) = (term, self.columns.get_mut(&attribute)) {
-            column.remove(place);
+        for (attribute, term) in new.iter().filter(|(attribute, _)| !stays(*attribute)) {
+            self.index.insert(*attribute, *term, place);
+            if let Term::Text(text) = term {
+                self.columns.entry(*attribute).or_default().insert(place, text);
+            }
         }
     }
 
     fn find_roles(&mut self) {
-        self.role_places =
-            ROLES.map(|(name, _)| self.unit_by_name(name).and_then(|unit| self.unit_place(unit.group.id)));
+        self.role_places = ROLES.map(|(name, _)| self.unit_named(name));
     }
 
     /// Takes a group out of everything that refers to it.
@@ -288,13 +216,15 @@ impl State {
                 unit.parents.retain(|parent| *parent != place);
             }
         }
-        old.children.iter().for_each(|child| self.climb(*child));
+        for child in &old.children {
+            self.reached(*child, |unit| &unit.children).into_iter().for_each(|place| self.find_above(place));
+        }
     }
 
     /// A membership of which an end is not known is left out: that end was deleted, or comes with
     /// a later change.
     fn member_set(&mut self, member: Membership, there: bool) {
-        let places = (self.person_places.get(&member.user), self.unit_places.get(&member.group));
+        let places = (self.seats.persons.get(&member.user), self.seats.units.get(&member.group));
         let (Some(&person_place), Some(&unit_place)) = places else { return };
         let (Some(person), Some(unit)) = (self.persons.get_mut(person_place), self.units.get_mut(unit_place)) else {
             return;
@@ -308,55 +238,50 @@ impl State {
         }
     }
 
-    /// As for a membership.
-    fn nesting_set(&mut self, nesting: Nesting, there: bool) {
-        let places = (self.unit_places.get(&nesting.child), self.unit_places.get(&nesting.parent));
-        let (Some(&child_place), Some(&parent_place)) = places else { return };
-        if let Some(child) = self.units.get_mut(child_place) {
-            child.parents.retain(|parent| *parent != parent_place);
-            if there {
-                child.parents.push(parent_place);
-            }
+    /// As for a membership. Gives the place of the inner group: what is above it and all in it has
+    /// to be found anew.
+    fn nesting_link(&mut self, nesting: Nesting, there: bool) -> Option<u32> {
+        let child_place = *self.seats.units.get(&nesting.child)?;
+        let parent_place = *self.seats.units.get(&nesting.parent)?;
+        let child = self.units.get_mut(child_place)?;
+        child.parents.retain(|parent| *parent != parent_place);
+        if there {
+            child.parents.push(parent_place);
         }
-        if let Some(parent) = self.units.get_mut(parent_place) {
-            parent.children.retain(|child| *child != child_place);
-            if there {
-                parent.children.push(child_place);
-            }
+        let parent = self.units.get_mut(parent_place)?;
+        parent.children.retain(|child| *child != child_place);
+        if there {
+            parent.children.push(child_place);
         }
-        self.climb(child_place);
+        Some(child_place)
     }
 
-    /// Finds anew which groups are above `start` and above all that are in it.
-    fn climb(&mut self, start: u32) {
-        for place in self.reached(start, |unit| &unit.children) {
-            let mut above = self.reached(place, |unit| &unit.parents);
-            above.retain(|other| *other != place);
-            if let Some(unit) = self.units.get_mut(place) {
-                unit.above = above;
-            }
+    /// Finds anew which groups are above one.
+    fn find_above(&mut self, place: u32) {
+        let above = self.reached(place, |unit| &unit.parents);
+        if let Some(unit) = self.units.get_mut(place) {
+            unit.above = above.into_iter().skip(1).collect();
         }
     }
 
-    /// `start` and every group that steps of one kind lead to from it. Ends in a circle, too, which
-    /// no transaction lets come about.
+    /// `start`, and then every group that steps of one kind lead to from it. Ends in a circle, too,
+    /// which no transaction lets come about.
     fn reached(&self, start: u32, steps: impl Fn(&Unit) -> &[u32]) -> Vec<u32> {
-        let (mut seen, mut at) = (vec![start], 0);
-        while let Some(place) = seen.get(at) {
-            let next = self.units.get(*place).map_or(&[][..], &steps);
-            let new: Vec<u32> = next.iter().filter(|place| !seen.contains(place)).copied().collect();
-            seen.extend(new);
+        let (mut seen, mut reached, mut at) = (HashSet::new(), vec![start], 0);
+        while let Some(place) = reached.get(at).copied() {
+            let next = self.units.get(place).map_or(&[][..], &steps);
+            reached.extend(next.iter().filter(|place| **place != start && seen.insert(**place)));
             at += 1;
         }
-        seen
+        reached
     }
 
     pub(super) fn person(&self, id: UserId) -> Option<&Person> {
-        self.persons.get(*self.person_places.get(&id)?)
+        self.persons.get(self.person_place(id)?)
     }
 
     pub(super) fn unit(&self, id: GroupId) -> Option<&Unit> {
-        self.units.get(*self.unit_places.get(&id)?)
+        self.units.get(self.unit_place(id)?)
     }
 
     pub(super) fn person_at(&self, place: u32) -> Option<&Person> {
@@ -367,25 +292,45 @@ impl State {
         self.units.get(place)
     }
 
+    pub(super) fn person_place(&self, id: UserId) -> Option<u32> {
+        self.seats.persons.get(&id).copied()
+    }
+
     pub(super) fn unit_place(&self, id: GroupId) -> Option<u32> {
-        self.unit_places.get(&id).copied()
+        self.seats.units.get(&id).copied()
+    }
+
+    /// Where an entry stands; `None` when it is gone.
+    pub(super) fn place(&self, target: Target) -> Option<Place> {
+        Some(match target {
+            Target::Base => Place::Base,
+            Target::People => Place::People,
+            Target::Groups => Place::Groups,
+            Target::Person(id) => Place::Person(self.person_place(id)?),
+            Target::Group(id) => Place::Unit(self.unit_place(id)?),
+        })
+    }
+
+    /// Where everybody stands.
+    pub(super) const fn seats(&self) -> &Seats {
+        &self.seats
     }
 
     /// Every place that people have or had.
     pub(super) fn person_places(&self) -> u32 {
-        u32::try_from(self.persons.len()).unwrap_or(u32::MAX)
+        self.persons.len()
     }
 
     /// Every place that groups have or had.
     pub(super) fn unit_places(&self) -> u32 {
-        u32::try_from(self.units.len()).unwrap_or(u32::MAX)
+        self.units.len()
     }
 
-    pub(super) fn persons(&self) -> impl Iterator<Item = &Person> {
+    pub(super) fn persons(&self) -> impl Iterator<Item = (u32, &Person)> {
         self.persons.iter()
     }
 
-    pub(super) fn units(&self) -> impl Iterator<Item = &Unit> {
+    pub(super) fn units(&self) -> impl Iterator<Item = (u32, &Unit)> {
         self.units.iter()
     }
 
@@ -395,32 +340,35 @@ impl State {
     }
 
     /// The entries that may have a value.
-    pub(super) fn bearers(&self, attribute: Attribute, term: Term<'_>) -> &[Place] {
+    pub(super) fn bearers(&self, attribute: Attribute, term: Term<'_>) -> Bearers<'_> {
         self.index.get(attribute, term)
     }
 
-    pub(super) fn person_by_name(&self, folded: &str) -> Option<&Person> {
-        self.persons_with(Attribute::Uid, folded).find(|person| person.name.as_str() == folded)
+    /// The place of the person with this user name, which is folded.
+    pub(super) fn person_named(&self, name: &str) -> Option<u32> {
+        self.person_with(Attribute::Uid, name, |person| person.folded(Text::Username) == name)
     }
 
-    pub(super) fn person_by_email(&self, folded: &str) -> Option<&Person> {
-        self.persons_with(Attribute::Mail, folded).find(|person| person.emails.iter().any(|own| own.as_str() == folded))
+    /// The place of the person with this address, which is folded.
+    pub(super) fn person_with_mail(&self, mail: &str) -> Option<u32> {
+        self.person_with(Attribute::Mail, mail, |person| person.mails().any(|own| own == mail))
     }
 
-    fn persons_with<'a>(&'a self, attribute: Attribute, folded: &str) -> impl Iterator<Item = &'a Person> {
-        self.bearers(attribute, Term::Text(folded)).iter().filter_map(|place| match place {
-            Place::Person(place) => self.persons.get(*place),
-            Place::Unit(_) => None,
+    fn person_with(&self, attribute: Attribute, value: &str, is_it: impl Fn(&Person) -> bool) -> Option<u32> {
+        self.bearers(attribute, Term::Text(value)).places().find_map(|place| match place {
+            Place::Person(place) => Some(place).filter(|place| self.persons.get(*place).is_some_and(&is_it)),
+            _ => None,
         })
     }
 
-    pub(super) fn unit_by_name(&self, folded: &str) -> Option<&Unit> {
-        let places = self.bearers(Attribute::Cn, Term::Text(folded)).iter();
-        let mut units = places.filter_map(|place| match place {
-            Place::Unit(place) => self.units.get(*place),
-            Place::Person(_) => None,
-        });
-        units.find(|unit| unit.name.as_str() == folded)
+    /// The place of the group with this name, which is folded.
+    pub(super) fn unit_named(&self, name: &str) -> Option<u32> {
+        self.bearers(Attribute::Uid, Term::Text(name)).places().find_map(|place| match place {
+            Place::Unit(place) => {
+                Some(place).filter(|place| self.units.get(*place).is_some_and(|unit| unit.name.as_str() == name))
+            }
+            _ => None,
+        })
     }
 
     /// The places of all groups that a person is in, directly or through another, each once.
@@ -469,6 +417,6 @@ impl State {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        Counts { people: self.person_places.len(), groups: self.unit_places.len() }
+        Counts { people: self.seats.persons.len(), groups: self.seats.units.len() }
     }
 }

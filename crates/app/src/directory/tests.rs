@@ -75,10 +75,10 @@ fn directory(users: Vec<User>, groups: Vec<Group>, memberships: &[(u128, u128)])
 
 pub(super) fn of(snapshot: Snapshot) -> Directory {
     let tree = Tree::new(&dn(BASE), posix());
-    Directory { tree, state: RwLock::new(State::new(snapshot)), following: Mutex::new(()) }
+    Directory { tree, state: RwLock::new(State::new(snapshot, &Seats::default())), following: Mutex::new(()) }
 }
 
-fn posix() -> PosixDefaults {
+pub(super) fn posix() -> PosixDefaults {
     PosixDefaults { shell: "/bin/sh".into(), home: "/home/{username}".into() }
 }
 
@@ -108,7 +108,7 @@ pub(super) fn schema() -> Schema {
     )
 }
 
-fn filter(text: &str) -> Filter {
+pub(super) fn filter(text: &str) -> Filter {
     Filter::parse(text, &schema()).unwrap()
 }
 
@@ -255,7 +255,7 @@ fn entries_have_the_attributes_of_their_kind() {
     assert_eq!(of("cn=staff,ou=groups", Attribute::ObjectClass), "groupOfUniqueNames|groupOfNames|posixGroup|top");
     assert_eq!(of("cn=staff,ou=groups", Attribute::MemberUid), "bob|carla");
     assert_eq!(of("cn=staff,ou=groups", Attribute::GidNumber), "300002");
-    assert_eq!(of("uid=carla,ou=people", Attribute::PwdAccountLockedTime), "00000101000000Z");
+    assert_eq!(of("uid=carla,ou=people", Attribute::PwdAccountLockedTime), "000001010000Z");
     assert_eq!(of("ou=people", Attribute::Ou), "people");
     assert_eq!(of("ou=people", Attribute::NumSubordinates), "4");
     assert_eq!(of("ou=groups", Attribute::HasSubordinates), "TRUE");

@@ -3,9 +3,11 @@
 
 use std::fmt::Write as _;
 
-use ostiary_model::{Dn, DnValue, Folded, Group, Rdn, User};
+use ostiary_model::{Attribute, Dn, DnValue, Folded, Rdn, User};
 
-use super::state::{State, Target};
+use super::entry::Text;
+use super::index::Place;
+use super::state::State;
 
 /// What people have in POSIX systems who have nothing of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +35,9 @@ pub(super) struct Tree {
 
 /// What a name leads to, or how far it leads.
 pub(super) enum Found {
-    Entry(Target),
+    Entry(Place),
     /// No entry has the name; this is the deepest one on the way (RFC 4511 section 4.1.9).
-    Nearest(Option<Target>),
+    Nearest(Option<Place>),
 }
 
 impl Tree {
@@ -53,16 +55,16 @@ impl Tree {
     /// programs that were set up for LLDAP use either.
     pub(super) fn resolve(&self, state: &State, dn: &Dn) -> Found {
         let Some(path) = dn.below(&self.base) else { return Found::Nearest(None) };
-        let Some((branch, path)) = path.split_last() else { return Found::Entry(Target::Base) };
+        let Some((branch, path)) = path.split_last() else { return Found::Entry(Place::Base) };
         let branch = match branch.single() {
-            Some(("ou", name)) if name.as_str() == "people" => Target::People,
-            Some(("ou", name)) if name.as_str() == "groups" => Target::Groups,
-            _ => return Found::Nearest(Some(Target::Base)),
+            Some(("ou", name)) if name.as_str() == "people" => Place::People,
+            Some(("ou", name)) if name.as_str() == "groups" => Place::Groups,
+            _ => return Found::Nearest(Some(Place::Base)),
         };
         let Some((rdn, deeper)) = path.split_last() else { return Found::Entry(branch) };
         let entry = named(rdn).and_then(|name| match branch {
-            Target::People => state.person_by_name(name.as_str()).map(|person| Target::Person(person.user.id)),
-            _ => state.unit_by_name(name.as_str()).map(|unit| Target::Group(unit.group.id)),
+            Place::People => state.person_named(name.as_str()).map(Place::Person),
+            _ => state.unit_named(name.as_str()).map(Place::Unit),
         });
         match entry {
             Some(entry) if deeper.is_empty() => Found::Entry(entry),
@@ -82,27 +84,38 @@ impl Tree {
         }
     }
 
-    /// Appends the name of a person's entry.
-    pub(super) fn person_into(&self, user: &User, text: &mut String) {
-        below_into("uid", user.profile.username.as_str(), &self.people_text, text);
+    /// Appends the name of the entry of the person with this user name.
+    pub(super) fn person_into(&self, username: &str, text: &mut String) {
+        below_into("uid", username, &self.people_text, text);
     }
 
-    /// Appends the name of a group's entry.
-    pub(super) fn group_into(&self, group: &Group, text: &mut String) {
-        below_into("cn", group.name.as_str(), &self.groups_text, text);
+    /// Appends the name of the entry of the group with this name.
+    pub(super) fn group_into(&self, name: &str, text: &mut String) {
+        below_into("cn", name, &self.groups_text, text);
     }
 
-    /// The name of an entry; `None` when it is gone.
-    pub(super) fn name_of(&self, state: &State, target: Target) -> Option<String> {
+    /// The name of the entry at `place`; `None` when it is gone.
+    pub(super) fn name_of(&self, state: &State, place: Place) -> Option<String> {
         let mut text = String::new();
-        match target {
-            Target::Base => text.push_str(&self.base_text),
-            Target::People => text.push_str(&self.people_text),
-            Target::Groups => text.push_str(&self.groups_text),
-            Target::Person(id) => self.person_into(&state.person(id)?.user, &mut text),
-            Target::Group(id) => self.group_into(&state.unit(id)?.group, &mut text),
+        match place {
+            Place::Base => text.push_str(&self.base_text),
+            Place::People => text.push_str(&self.people_text),
+            Place::Groups => text.push_str(&self.groups_text),
+            Place::Person(place) => self.person_into(state.person_at(place)?.shown(Text::Username), &mut text),
+            Place::Unit(place) => self.group_into(state.unit_at(place)?.group.name.as_str(), &mut text),
         }
         Some(text)
+    }
+
+    /// The attribute that the base is named by, in lower case; empty when there are several.
+    pub(super) fn base_kind(&self) -> &str {
+        self.base.rdns().first().and_then(|rdn| rdn.single()).map_or("", |(kind, _)| kind)
+    }
+
+    /// The base has the attribute that it is named by.
+    pub(super) fn base_value(&self, attribute: Attribute) -> Option<&str> {
+        let is_naming = attribute.name() == self.base_kind();
+        self.base.rdns().first().and_then(|rdn| rdn.value()).filter(|_| is_naming)
     }
 }
 

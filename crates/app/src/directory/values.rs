@@ -22,7 +22,7 @@ impl Values {
     pub(super) fn new(schema: &Schema, stored: StoredValues) -> Self {
         let held = |(number, values): (u32, Vec<Vec<u8>>)| {
             let def = schema.def(number)?;
-            let exact = schema.attribute(def.name.as_str()).is_some_and(|attribute| attribute.rule() == Rule::Exact);
+            let exact = schema.attribute_by_number(number).is_some_and(|attribute| attribute.rule() == Rule::Exact);
             let values: Box<[Held]> = values.iter().filter_map(|bytes| Held::read(def.kind, exact, bytes)).collect();
             (!values.is_empty()).then_some((number, values))
         };

@@ -7,7 +7,9 @@ use ostiary_model::{
 };
 use uuid::Uuid;
 
-use super::state::{Person, State, Target, Unit};
+use super::entry::{Person, Text, Unit};
+use super::index::Place;
+use super::state::{State, Target};
 use super::tree::Tree;
 use super::values::is_picture;
 
@@ -23,8 +25,10 @@ pub(super) const SUBSCHEMA: &str = "cn=Subschema";
 const OPEN: i64 = 512;
 /// `userAccountControl` of a closed account (NORMAL_ACCOUNT and ACCOUNTDISABLE).
 const CLOSED: i64 = 514;
-/// `pwdAccountLockedTime` of an account that only an administrator can open: the first second of
-/// year 0, in Unix time.
+/// `pwdAccountLockedTime` of an account that only an administrator can open
+/// (draft-behera-ldap-password-policy section 5.3.3), to the letter: SSSD looks for just that.
+const LOCKED: &str = "000001010000Z";
+/// The same moment, the first second of year 0, in Unix time.
 const LOCKED_FOR_GOOD: Timestamp = Timestamp::from_secs(-62_167_219_200);
 
 /// Who reads, and when.
@@ -54,17 +58,16 @@ impl Reader {
     }
 
     fn sees_person(self, person: &Person) -> bool {
-        self.may(Action::ReadUser(person.user.id))
+        self.may(Action::ReadUser(person.id))
     }
 
     /// Everybody sees the groups that they are in, and those that they manage.
-    fn sees_unit(self, state: &State, unit: &Unit) -> bool {
-        self.sees_all() || self.manages(unit) || self.is_in(state, unit)
+    pub(super) fn sees_unit(self, state: &State, place: u32) -> bool {
+        self.sees_all() || state.unit_at(place).is_some_and(|unit| self.manages(unit)) || self.is_in(state, place)
     }
 
-    fn is_in(self, state: &State, unit: &Unit) -> bool {
-        let place = state.unit_place(unit.group.id);
-        state.person(self.user).zip(place).is_some_and(|(person, place)| state.is_in(person, place))
+    fn is_in(self, state: &State, place: u32) -> bool {
+        state.person(self.user).is_some_and(|person| state.is_in(person, place))
     }
 
     /// Managers see who is in their group.
@@ -86,6 +89,7 @@ pub struct View<'a> {
     pub(super) state: &'a State,
     pub(super) tree: &'a Tree,
     pub(super) reader: Reader,
+    pub(super) place: Place,
     pub(super) kind: Kind<'a>,
 }
 
@@ -101,21 +105,19 @@ pub(super) enum Kind<'a> {
 impl<'a> View<'a> {
     /// The entry, if it is there and `reader` may see it.
     pub(super) fn new(state: &'a State, tree: &'a Tree, reader: Reader, target: Target) -> Option<Self> {
-        match target {
-            Target::Base => Some(Self { state, tree, reader, kind: Kind::Base }),
-            Target::People => Some(Self { state, tree, reader, kind: Kind::People }),
-            Target::Groups => Some(Self { state, tree, reader, kind: Kind::Groups }),
-            Target::Person(id) => Self::person(state, tree, reader, state.person(id)?),
-            Target::Group(id) => Self::unit(state, tree, reader, state.unit(id)?),
-        }
+        Self::at(state, tree, reader, state.place(target)?)
     }
 
-    pub(super) fn person(state: &'a State, tree: &'a Tree, reader: Reader, person: &'a Person) -> Option<Self> {
-        reader.sees_person(person).then_some(Self { state, tree, reader, kind: Kind::Person(person) })
-    }
-
-    pub(super) fn unit(state: &'a State, tree: &'a Tree, reader: Reader, unit: &'a Unit) -> Option<Self> {
-        reader.sees_unit(state, unit).then_some(Self { state, tree, reader, kind: Kind::Unit(unit) })
+    /// The entry at `place`, if there is one and `reader` may see it.
+    pub(super) fn at(state: &'a State, tree: &'a Tree, reader: Reader, place: Place) -> Option<Self> {
+        let kind = match place {
+            Place::Base => Kind::Base,
+            Place::People => Kind::People,
+            Place::Groups => Kind::Groups,
+            Place::Person(at) => Kind::Person(state.person_at(at).filter(|person| reader.sees_person(person))?),
+            Place::Unit(at) => Kind::Unit(state.unit_at(at).filter(|_| reader.sees_unit(state, at))?),
+        };
+        Some(Self { state, tree, reader, place, kind })
     }
 
     /// Its distinguished name (RFC 4514).
@@ -132,8 +134,8 @@ impl<'a> View<'a> {
             Kind::Base => text.push_str(&self.tree.base_text),
             Kind::People => text.push_str(&self.tree.people_text),
             Kind::Groups => text.push_str(&self.tree.groups_text),
-            Kind::Person(person) => self.tree.person_into(&person.user, text),
-            Kind::Unit(unit) => self.tree.group_into(&unit.group, text),
+            Kind::Person(person) => self.tree.person_into(person.shown(Text::Username), text),
+            Kind::Unit(unit) => self.tree.group_into(unit.group.name.as_str(), text),
         }
     }
 
@@ -144,7 +146,7 @@ impl<'a> View<'a> {
             Kind::Base => Target::Base,
             Kind::People => Target::People,
             Kind::Groups => Target::Groups,
-            Kind::Person(person) => Target::Person(person.user.id),
+            Kind::Person(person) => Target::Person(person.id),
             Kind::Unit(unit) => Target::Group(unit.group.id),
         }
     }
@@ -189,7 +191,7 @@ impl<'a> View<'a> {
             Attribute::HasSubordinates => take(if self.subordinates() > 0 { "TRUE" } else { "FALSE" }),
             Attribute::NumSubordinates => take(&self.subordinates().to_string()),
             _ => match self.kind {
-                Kind::Base => self.base_value(attribute).into_iter().for_each(take),
+                Kind::Base => self.tree.base_value(attribute).into_iter().for_each(take),
                 Kind::People if attribute == Attribute::Ou => take("people"),
                 Kind::Groups if attribute == Attribute::Ou => take("groups"),
                 Kind::People | Kind::Groups => {}
@@ -201,7 +203,7 @@ impl<'a> View<'a> {
 
     pub(super) fn classes(&self, take: &mut dyn FnMut(&str)) {
         let fixed = match self.kind {
-            Kind::Base => match self.base_kind() {
+            Kind::Base => match self.tree.base_kind() {
                 "dc" => &["domain", "top"],
                 "o" => &["organization", "top"],
                 _ => BRANCH_CLASSES,
@@ -228,7 +230,7 @@ impl<'a> View<'a> {
 
     pub(super) fn structural_class(&self) -> &'static str {
         match self.kind {
-            Kind::Base => match self.base_kind() {
+            Kind::Base => match self.tree.base_kind() {
                 "dc" => "domain",
                 "o" => "organization",
                 _ => "organizationalUnit",
@@ -247,38 +249,33 @@ impl<'a> View<'a> {
             Kind::People if self.reader.sees_all() => counts.people,
             Kind::People => usize::from(self.state.person(self.reader.user).is_some()),
             Kind::Groups if self.reader.sees_all() => counts.groups,
-            Kind::Groups => self.state.units().filter(|unit| self.reader.sees_unit(self.state, unit)).count(),
+            Kind::Groups => {
+                let own = self.state.person(self.reader.user).map(|person| self.state.groups_of(person));
+                let managed = self.state.units().filter(|(_, unit)| self.reader.manages(unit));
+                let beside = managed.filter(|(place, _)| !self.reader.is_in(self.state, *place)).count();
+                own.map_or(0, |own| own.len()) + beside
+            }
             Kind::Person(_) | Kind::Unit(_) => 0,
         }
     }
 
-    fn base_kind(&self) -> &str {
-        self.tree.base.rdns().first().and_then(|rdn| rdn.single()).map_or("", |(kind, _)| kind)
-    }
-
-    /// The base has the attribute that it is named by.
-    pub(super) fn base_value(&self, attribute: Attribute) -> Option<&str> {
-        let is_naming = attribute.name() == self.base_kind();
-        self.tree.base.rdns().first().and_then(|rdn| rdn.value()).filter(|_| is_naming)
-    }
-
     fn person_values(&self, person: &Person, attribute: Attribute, take: &mut dyn FnMut(&str)) {
-        let user = &*person.user;
-        let profile = &user.profile;
+        let user = &person.user;
         match attribute {
-            Attribute::Uid => take(profile.username.as_str()),
-            Attribute::Cn | Attribute::DisplayName => take(&person.full_name),
+            Attribute::Uid => take(person.shown(Text::Username)),
+            Attribute::Cn | Attribute::DisplayName => take(person.shown(Text::FullName)),
             Attribute::Mail => {
-                take(profile.email.as_str());
-                person.addresses.iter().for_each(|address| take(address.as_str()));
+                take(person.shown(Text::Mail));
+                person.further.iter().for_each(|(address, _)| take(address.as_str()));
             }
-            Attribute::GivenName => present(&profile.given_name, take),
-            Attribute::Sn => present(&profile.family_name, take),
+            Attribute::GivenName => present(person.shown(Text::GivenName), take),
+            Attribute::Sn => present(person.shown(Text::FamilyName), take),
             Attribute::MemberOf => self.name_units(self.state.groups_of(person).into_iter(), take),
-            Attribute::EntryUuid => uuid(user.id.uuid(), take),
+            Attribute::EntryUuid => uuid(person.id.uuid(), take),
             Attribute::UidNumber => user.uid_number.into_iter().for_each(|number| take(&number.to_string())),
             Attribute::GidNumber => user.primary_group().into_iter().for_each(|number| take(&number.to_string())),
             Attribute::UserAccountControl => take(&self.account_control(user).to_string()),
+            Attribute::PwdAccountLockedTime if !user.is_open(self.reader.now) => take(LOCKED),
             Attribute::Custom(custom) => self.custom_values(person, custom, take),
             _ => self.person_time(user, attribute).into_iter().for_each(|at| take(&at.to_generalized_time())),
         }
@@ -300,10 +297,8 @@ impl<'a> View<'a> {
             Attribute::Cn | Attribute::DisplayName | Attribute::Uid => take(group.name.as_str()),
             Attribute::Member | Attribute::UniqueMember => self.members(unit, take),
             Attribute::MemberUid => {
-                self.member_uids(unit, &mut |name| {
-                    take(name);
-                    false
-                });
+                let persons = self.everybody_in(unit).into_iter().filter_map(|place| self.state.person_at(place));
+                persons.for_each(|person| take(person.shown(Text::Username)));
             }
             Attribute::MemberOf => self.name_units(unit.above.iter().copied(), take),
             Attribute::EntryUuid => uuid(group.id.uuid(), take),
@@ -316,12 +311,11 @@ impl<'a> View<'a> {
 
     fn name_units(&self, places: impl Iterator<Item = u32>, take: &mut dyn FnMut(&str)) {
         let mut dn = String::new();
+        let places = places.filter(|place| self.reader.sees_unit(self.state, *place));
         for unit in places.filter_map(|place| self.state.unit_at(place)) {
-            if self.reader.sees_unit(self.state, unit) {
-                dn.clear();
-                self.tree.group_into(&unit.group, &mut dn);
-                take(&dn);
-            }
+            dn.clear();
+            self.tree.group_into(unit.group.name.as_str(), &mut dn);
+            take(&dn);
         }
     }
 
@@ -330,35 +324,59 @@ impl<'a> View<'a> {
         self.reader.sees_all() || self.reader.manages(unit)
     }
 
-    pub(super) fn members(&self, unit: &Unit, take: &mut dyn FnMut(&str)) {
-        let sees_members = self.sees_members(unit);
-        let mut dn = String::new();
-        let persons = unit.members.iter().filter_map(|place| self.state.person_at(*place));
-        for person in persons.filter(|person| sees_members || person.user.id == self.reader.user) {
-            dn.clear();
-            self.tree.person_into(&person.user, &mut dn);
-            take(&dn);
-        }
-        if sees_members {
-            self.name_units(unit.children.iter().copied(), take);
-        } else {
-            // The way from themselves to here.
-            let children = unit.children.iter().copied();
-            let own = children
-                .filter(|place| self.state.unit_at(*place).is_some_and(|child| self.reader.is_in(self.state, child)));
-            self.name_units(own, take);
+    /// Whether the reader sees that a person is in a group, if they are.
+    pub(super) fn sees_member(&self, unit: &Unit, person: u32) -> bool {
+        self.sees_members(unit) || self.state.person_at(person).is_some_and(|person| person.id == self.reader.user)
+    }
+
+    /// Whether the reader sees that a group is in another, if it is: where they see everybody, the
+    /// groups that they see, and elsewhere the way from themselves to there.
+    pub(super) fn sees_child(&self, unit: &Unit, child: u32) -> bool {
+        match self.sees_members(unit) {
+            true => self.reader.sees_unit(self.state, child),
+            false => self.reader.is_in(self.state, child),
         }
     }
 
-    /// Hands user names to `is_last` until it says so, and says whether it did.
-    pub(super) fn member_uids(&self, unit: &Unit, is_last: &mut dyn FnMut(&str) -> bool) -> bool {
-        let Some(place) = self.state.unit_place(unit.group.id) else { return false };
-        if !self.sees_members(unit) {
-            let own = self.state.person(self.reader.user).filter(|own| self.state.is_in(own, place));
-            return own.is_some_and(|own| is_last(own.user.profile.username.as_str()));
+    /// The places of the people in a group whom the reader sees.
+    pub(super) fn persons_in(&self, unit: &Unit) -> impl Iterator<Item = u32> {
+        let own = self.state.person_place(self.reader.user).filter(|own| unit.members.contains(own));
+        let (all, own) = if self.sees_members(unit) { (Some(&unit.members), None) } else { (None, own) };
+        all.into_iter().flatten().copied().chain(own)
+    }
+
+    /// The places of the groups in a group that the reader sees.
+    pub(super) fn units_in(&self, unit: &Unit) -> impl Iterator<Item = u32> {
+        unit.children.iter().copied().filter(|child| self.sees_child(unit, *child))
+    }
+
+    fn members(&self, unit: &Unit, take: &mut dyn FnMut(&str)) {
+        let mut dn = String::new();
+        for person in self.persons_in(unit).filter_map(|place| self.state.person_at(place)) {
+            dn.clear();
+            self.tree.person_into(person.shown(Text::Username), &mut dn);
+            take(&dn);
         }
-        let members = self.state.everybody_in(place).into_iter();
-        members.filter_map(|place| self.state.person_at(place)).any(|one| is_last(one.user.profile.username.as_str()))
+        self.name_units(self.units_in(unit), take);
+    }
+
+    /// The places of everybody in a group, directly or through another, whom the reader sees.
+    pub(super) fn everybody_in(&self, unit: &Unit) -> Vec<u32> {
+        match self.place {
+            Place::Unit(place) if self.sees_members(unit) => self.state.everybody_in(place),
+            Place::Unit(place) if self.reader.is_in(self.state, place) => {
+                self.state.person_place(self.reader.user).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// How long it may take to look at the entry; a person is 1.
+    pub(super) fn weight(&self) -> usize {
+        match self.kind {
+            Kind::Unit(unit) => 1 + unit.members.len() / 16,
+            _ => 1,
+        }
     }
 
     pub(super) fn account_control(&self, user: &User) -> i64 {
