@@ -103,6 +103,7 @@ impl App {
         tx.user_signed_in(user.id, ctx.now).await?;
         let signed_in = self.session_opened(ctx, tx, opened).await?;
         self.guess_was_right(ctx, &counted).await?;
+        tracing::info!(target: "audit", request = %ctx.request, account = %user.id, address = ?ctx.address, "signed in, second step");
         Ok(signed_in)
     }
 

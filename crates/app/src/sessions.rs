@@ -79,6 +79,7 @@ impl App {
     /// [`Trouble`] when the store does not answer: the session may still be open then.
     pub async fn sign_out(&self, ctx: &Ctx, session: &Session) -> Result<(), Trouble> {
         self.store().session_end(session.parent.unwrap_or(session.id), ctx.now).await?;
+        self.audit(ctx, "signed out", session.user);
         Ok(())
     }
 }

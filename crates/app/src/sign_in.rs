@@ -95,7 +95,9 @@ impl App {
         if !user.has_totp {
             tx.user_signed_in(user.id, ctx.now).await?;
         }
-        Ok(self.session_opened(ctx, tx, opened).await?)
+        let signed_in = self.session_opened(ctx, tx, opened).await?;
+        audit(ctx, Some(&user), if user.has_totp { "signed in, first step" } else { "signed in" });
+        Ok(signed_in)
     }
 
     /// Counts a guess at the password of `user`, or of nobody. `name` is what was asked for. What

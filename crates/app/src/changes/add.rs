@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use ostiary_model::{
-    ADMIN_GROUP, Action, Ctx, Generation, Group, GroupEntry, GroupName, Membership, PASSWORD_MANAGER_GROUP, Profile,
-    STRICT_READONLY_GROUP, Secret, Subject, User, UserState, Validity,
+    ADMIN_GROUP, Action, Ctx, Generation, Group, GroupEntry, GroupName, Member, Membership, PASSWORD_MANAGER_GROUP,
+    Profile, STRICT_READONLY_GROUP, Secret, Subject, User, UserState, Validity,
 };
 use ostiary_store::Tx;
 
@@ -35,6 +35,9 @@ impl App {
         let user = self.person_add_apply(ctx, &mut tx, &new, phc.as_deref()).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "person added", user.id);
+        for group in self.directory().direct_groups_of(user.id) {
+            self.audit_member(ctx, "member added", Member::User(user.id), group.id);
+        }
         self.directory().user(user.id).map(|user| (*user).clone()).ok_or(AdminError::NoSuchPerson)
     }
 
@@ -138,6 +141,7 @@ impl App {
         let group = self.group_add_apply(ctx, &mut tx, &new).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "group added", group.id);
+        self.audit_group(ctx, group.id, &new.change);
         Ok(group)
     }
 

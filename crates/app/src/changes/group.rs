@@ -25,6 +25,7 @@ impl App {
         self.group_apply(ctx, &mut tx, id, &change).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "group changed", id);
+        self.audit_group(ctx, id, &change);
         Ok(())
     }
 

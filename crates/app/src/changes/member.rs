@@ -24,7 +24,7 @@ impl App {
             tx.group_touch(group, ctx.now).await?;
         }
         self.commit(ctx, tx).await?;
-        self.audit(ctx, "member added", user);
+        self.audit_member(ctx, "member added", Member::User(user), group);
         Ok(added)
     }
 
@@ -41,7 +41,7 @@ impl App {
         }
         guard.after(ctx, &mut tx).await?;
         self.commit(ctx, tx).await?;
-        self.audit(ctx, "member removed", user);
+        self.audit_member(ctx, "member removed", Member::User(user), group);
         Ok(removed)
     }
 
@@ -57,7 +57,7 @@ impl App {
             tx.group_touch(nesting.parent, ctx.now).await?;
         }
         self.commit(ctx, tx).await?;
-        self.audit(ctx, "group put into a group", nesting.child);
+        self.audit_member(ctx, "member added", Member::Group(nesting.child), nesting.parent);
         Ok(added)
     }
 
@@ -74,7 +74,7 @@ impl App {
         }
         guard.after(ctx, &mut tx).await?;
         self.commit(ctx, tx).await?;
-        self.audit(ctx, "group taken out of a group", nesting.child);
+        self.audit_member(ctx, "member removed", Member::Group(nesting.child), nesting.parent);
         Ok(removed)
     }
 
@@ -90,7 +90,7 @@ impl App {
         tx.user_by_id(user).await?.ok_or(AdminError::NoSuchPerson)?;
         let added = tx.manager_insert(group, user, ctx.now).await?;
         self.commit(ctx, tx).await?;
-        self.audit(ctx, "manager added", user);
+        self.audit_member(ctx, "manager added", Member::User(user), group);
         Ok(added)
     }
 
@@ -102,7 +102,7 @@ impl App {
         let mut tx = self.directory_begin(ctx).await?;
         let removed = tx.manager_delete(group, user).await?;
         self.commit(ctx, tx).await?;
-        self.audit(ctx, "manager removed", user);
+        self.audit_member(ctx, "manager removed", Member::User(user), group);
         Ok(removed)
     }
 

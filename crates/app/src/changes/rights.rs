@@ -4,10 +4,10 @@
 //! In a browser, whatever reaches others takes two factors. An account bound over LDAP with its
 //! own password may write the directory as its role allows, and nothing beside it.
 
-use ostiary_model::{Action, Actor, Ctx, Level, Role, Session, User, UserId, may};
+use ostiary_model::{Action, Actor, Ctx, GroupId, Level, Member, Role, Session, User, UserId, may};
 use ostiary_store::Tx;
 
-use super::AdminError;
+use super::{AdminError, GroupChange};
 use crate::access::standing;
 use crate::{App, Trouble};
 
@@ -134,6 +134,26 @@ impl App {
     /// [`AdminError::Denied`].
     pub(crate) async fn allowed(&self, ctx: &Ctx, tx: &mut Tx, action: Action) -> Result<(), AdminError> {
         self.acting(ctx, tx).await?.may(action)
+    }
+
+    /// Says who came into a group and who went out, and that others manage it: rights may hang
+    /// from that.
+    pub(crate) fn audit_group(&self, ctx: &Ctx, group: GroupId, change: &GroupChange) {
+        let GroupChange { name: _, gid_number: _, values: _, add, remove, managers } = change;
+        for (what, members) in [("member removed", remove), ("member added", add)] {
+            members.iter().for_each(|member| self.audit_member(ctx, what, *member, group));
+        }
+        if let Some(managers) = managers {
+            let all: Vec<String> = managers.iter().map(UserId::to_string).collect();
+            self.audit(ctx, "managers set", format_args!("{group}: {}", all.join(" ")));
+        }
+    }
+
+    pub(crate) fn audit_member(&self, ctx: &Ctx, what: &'static str, member: Member, group: GroupId) {
+        match member {
+            Member::User(user) => self.audit(ctx, what, format_args!("{user} of {group}")),
+            Member::Group(child) => self.audit(ctx, what, format_args!("group {child} of {group}")),
+        }
     }
 
     pub(crate) fn audit(&self, ctx: &Ctx, what: &'static str, whom: impl std::fmt::Display) {

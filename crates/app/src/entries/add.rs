@@ -94,9 +94,11 @@ impl App {
         steps.members.iter().try_for_each(|step| members.apply(step))?;
         (change.add, _) = members.into_lists();
         let mut tx = self.change_begin().await?;
-        let group = self.group_add_apply(ctx, &mut tx, &NewGroup { name, change }).await?;
+        let new = NewGroup { name, change };
+        let group = self.group_add_apply(ctx, &mut tx, &new).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "group added", group.id);
+        self.audit_group(ctx, group.id, &new.change);
         Ok(Target::Group(group.id))
     }
 }

@@ -76,12 +76,18 @@ impl App {
             let diff = Self::person_steps(&before, &steps.own)?;
             self.person_diff_apply(ctx, &mut tx, user, diff).await?;
         }
+        let sets_password = password.is_some();
         let own_generation = match password {
             Some(work) => self.password_work_apply(ctx, &mut tx, user, work).await?,
             None => None,
         };
         self.commit(ctx, tx).await?;
-        self.audit(ctx, "person changed", user);
+        if sets_password {
+            self.audit(ctx, "password set", user);
+        }
+        if !steps.own.is_empty() {
+            self.audit(ctx, "person changed", user);
+        }
         Ok(Modified { target: request.target, own_generation })
     }
 
@@ -215,6 +221,7 @@ impl App {
         self.group_apply(ctx, &mut tx, id, &change).await?;
         self.commit(ctx, tx).await?;
         self.audit(ctx, "group changed", id);
+        self.audit_group(ctx, id, &change);
         Ok(Modified { target: request.target, own_generation: None })
     }
 }

@@ -17,6 +17,7 @@ on_both_pairs!(
     managers_change_who_is_in_their_group,
     passwords_are_set_by_either_way,
     app_passwords_write_nothing,
+    what_gives_rights_is_written_down,
 );
 
 async fn everybody_writes_what_is_theirs(pair: Pair) -> Result<()> {
@@ -210,5 +211,37 @@ async fn app_passwords_write_nothing(pair: Pair) -> Result<()> {
         ensure!(result.message.contains("app passwords only read"), "{result:?}");
     }
     assert_eq!(wire.search(person_query("gus"), Vec::new()).await?.entries.len(), 1);
-    Ok(())
+    // What writes has an account of its own, which signs in nowhere else.
+    let sync = Person::named("sync");
+    let line = format!("{}\n", sync.password);
+    let arguments = ["--service", "--email", "sync@example.tld", "--group", "lldap_admin", "--password-stdin"];
+    desk.house.ostiary.cli_with(&[&["user", "add", "sync"], &arguments[..]].concat(), &line).await?;
+    desk.must(&sync, DORA).await
+}
+
+/// Whoever reads the log later finds who gave whom which rights, and no password.
+async fn what_gives_rights_is_written_down(pair: Pair) -> Result<()> {
+    let desk = Desk::start(pair).await?;
+    let (bob, admins) = ("uid=bob,ou=people,dc=localhost", "cn=lldap_admin,ou=groups,dc=localhost");
+    let id_of = async |dn: &str| {
+        let shown = desk.see(dn, &["entryUUID"]).await?;
+        shown.first().and_then(|line| line.strip_prefix("entryUUID: ")).map(str::to_owned).context("an id")
+    };
+    let (bob_id, admins_id, root_id) =
+        (id_of(bob).await?, id_of(admins).await?, id_of("uid=root,ou=people,dc=localhost").await?);
+    let logged = |what: &str, whom: &str| {
+        let log = desk.house.ostiary.log();
+        let is_it = |line: &str| [what, whom, root_id.as_str()].iter().all(|part| line.contains(part));
+        ensure!(log.lines().any(is_it), "no {what:?} of {whom:?} in\n{log}");
+        ensure!(!log.contains("clay lantern"), "a password is in\n{log}");
+        Ok(())
+    };
+    for (kind, what) in [("add", "member added"), ("delete", "member removed")] {
+        let ldif = format!("dn: {admins}\nchangetype: modify\n{kind}: member\nmember: {bob}\n");
+        desk.must(&desk.root, &ldif).await?;
+        logged(what, &format!("{bob_id} of {admins_id}"))?;
+    }
+    let password = "replace: userPassword\nuserPassword: clay lantern of bob\n-";
+    desk.must(&desk.root, &format!("dn: {bob}\nchangetype: modify\n{password}\n")).await?;
+    logged("password set", &bob_id)
 }
