@@ -28,8 +28,8 @@ pub enum BindName {
 /// What is known of a connection that a bind comes over, beside its address.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BindFrom<'a> {
-    /// The service accounts that it was bound as before.
-    pub services: &'a [UserId],
+    /// What it was bound as before, as far as those are service accounts.
+    pub services: &'a [Binding],
 }
 
 /// What a bind was proved with.
@@ -37,7 +37,8 @@ pub struct BindFrom<'a> {
 pub enum BoundWith {
     /// The account's own password.
     Password,
-    /// An app password: it reads what a person without rights reads, and writes nothing.
+    /// An app password: it reads as somebody in none of the three groups that give rights, and
+    /// writes nothing. Programs that write have accounts of their own.
     AppPassword(AppPasswordId),
 }
 
@@ -199,7 +200,8 @@ impl App {
         let Some(service) = service.filter(|service| service.is_service && service.is_open(ctx.now)) else {
             return Ok(false);
         };
-        if from.services.contains(&service.id) {
+        let is_it = |earlier: &Binding| (earlier.user, earlier.generation) == (service.id, service.generation);
+        if from.services.iter().any(is_it) {
             return Ok(true);
         }
         let Some(name) = vouched(ctx, &service) else { return Ok(false) };

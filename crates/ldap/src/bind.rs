@@ -35,8 +35,9 @@ impl Session {
         let from = BindFrom { services: &self.services };
         match self.app.bind(&ctx, &name, &password, &from).await {
             Ok(bound) => {
-                if bound.user.is_service && !self.services.contains(&bound.user.id) {
-                    self.services.push(bound.user.id);
+                if bound.user.is_service {
+                    self.services.retain(|earlier| earlier.user != bound.user.id);
+                    self.services.push(bound.binding());
                 }
                 self.binding = Some(bound.binding());
                 result(LdapResultCode::Success, "")

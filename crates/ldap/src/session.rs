@@ -12,7 +12,7 @@ use ldap3_proto::control::LdapControl;
 use ldap3_proto::proto::{LdapBindResponse, LdapExtendedResponse, LdapMsg, LdapOp, LdapResult, LdapResultCode};
 use ostiary_app::directory::{NoSuchObject, Reader, Target};
 use ostiary_app::{App, Binding, BoundWith};
-use ostiary_model::{Actor, Attribute, Ctx, Dn, Filter, Truth, UserId};
+use ostiary_model::{Actor, Attribute, Ctx, Dn, Filter, Truth};
 
 use crate::channel::Channel;
 use crate::controls::Controls;
@@ -67,7 +67,7 @@ pub(crate) struct Session {
     pub(crate) binding: Option<Binding>,
     /// The service accounts that this connection was bound as: their program may bring the app
     /// passwords that are for it alone.
-    pub(crate) services: Vec<UserId>,
+    pub(crate) services: Vec<Binding>,
     pub(crate) pages: Pages,
 }
 
@@ -174,7 +174,7 @@ impl Session {
         let actor = match &self.binding {
             None => return Err(not_bound()),
             Some(Binding { with: BoundWith::AppPassword(_), .. }) => {
-                let message = "app passwords only read: bind with the account's own password to change something";
+                let message = "app passwords only read: change this on the pages, or bind as a service account";
                 return Err(result(LdapResultCode::InsufficentAccessRights, message));
             }
             Some(Binding { user, generation, with: BoundWith::Password }) => {

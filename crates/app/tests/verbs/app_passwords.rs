@@ -4,7 +4,7 @@ use ostiary_app::{
     AppPasswordError, BindFrom, BindName, BindPassword, Binding, Bound, BoundWith, NewAppPassword, PersonChange,
     SignInError, SignedIn,
 };
-use ostiary_model::{AppPassword, AppPasswordId, Ctx, Role, Secret, Span, UserId};
+use ostiary_model::{AppPassword, AppPasswordId, Ctx, Role, Secret, Span};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -292,14 +292,19 @@ async fn it_is_used_through_its_service_alone(pair: Pair) {
     let (cloud, other) = (house.service("cloud").await, house.service("other").await);
     let ada = house.holder_of("ada", NewAppPassword { service: Some("CLOUD".into()), ..new("Files") }).await;
     assert_eq!(ada.password.service, Some(cloud.id));
-    let over = async |address: &'static str, services: &[UserId]| {
+    let over = async |address: &'static str, services: &[Binding]| {
         let from = BindFrom { services };
         let name = BindName::User(ada.person.id);
         opened(house.app.bind(&house.from(address), &name, &ada.secret, &from).await, &ada.password)
     };
+    let bound_as = async |service: &Person| {
+        let bound = house.bind(&house.from("192.0.2.200"), service, &service.password).await;
+        bound.unwrap().binding()
+    };
+    let (earlier, others) = (bound_as(&cloud).await, bound_as(&other).await);
     assert!(!over("192.0.2.7", &[]).await);
-    assert!(!over("192.0.2.7", &[other.id]).await);
-    assert!(over("192.0.2.7", &[other.id, cloud.id]).await, "the same connection was bound as the service");
+    assert!(!over("192.0.2.7", &[others]).await);
+    assert!(over("192.0.2.7", &[others, earlier]).await, "the same connection was bound as the service");
 
     // A program that binds its people over connections of their own.
     house.bind(&house.from("198.51.100.1"), &other, &other.password).await.unwrap();
@@ -321,13 +326,15 @@ async fn it_is_used_through_its_service_alone(pair: Pair) {
     assert!(over("192.0.2.1", &[]).await);
     house.app.person_set_password(&house.cli(), cloud.id, &cloud.password).await.unwrap();
     assert!(!over("192.0.2.1", &[]).await);
+    assert!(!over("192.0.2.1", &[earlier]).await, "over a connection that was bound with the old password");
+    let earlier = bound_as(&cloud).await;
     house.app.person_disable(&house.cli(), cloud.id).await.unwrap();
-    assert!(!over("192.0.2.1", &[cloud.id]).await);
+    assert!(!over("192.0.2.1", &[earlier]).await);
     house.app.person_enable(&house.cli(), cloud.id).await.unwrap();
     let change = PersonChange { is_service: Some(false), ..PersonChange::default() };
     house.app.person_change(&house.cli(), cloud.id, &change).await.unwrap();
-    assert!(!over("192.0.2.1", &[cloud.id]).await, "a person vouches for nobody");
+    assert!(!over("192.0.2.1", &[bound_as(&cloud).await]).await, "a person vouches for nobody");
     house.app.person_delete(&house.cli(), cloud.id).await.unwrap();
-    assert!(!over("192.0.2.1", &[cloud.id]).await);
+    assert!(!over("192.0.2.1", &[earlier]).await);
     assert!(house.app.app_passwords(&house.cli(), ada.person.id).await.unwrap().is_empty(), "it went with the service");
 }
