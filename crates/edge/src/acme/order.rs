@@ -1,0 +1,337 @@
+//! One order, from the first word to the chain (RFC 8555 section 7.4).
+//!
+//! Its address and the key of the certificate to come are stored before anything is proved, so
+//! whoever comes after this node goes on where it was. Nothing is replaced here.
+
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AuthorizationStatus, ChallengeStatus, ChallengeType, Error as AcmeError, Identifier, NewOrder, Order,
+    OrderStatus,
+};
+use ostiary_model::Span;
+use ostiary_store::{AcmeAnswer, AcmeOrder};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use rustls::pki_types::CertificateDer;
+use zeroize::Zeroizing;
+
+use super::NameSet;
+use super::chain::Chain;
+use super::desk::{Desk, NONCES, again, ask};
+use super::schedule::Ladder;
+use super::settings::Challenge;
+use super::trouble::{Failure, Refusal, is_problem};
+
+/// An order is taken up again for so long.
+const FRESH: Span = Span::from_hours(12);
+/// An answer is forgotten after this, whatever happens.
+const ANSWERED: Span = Span::from_hours(1);
+/// Between two questions how an order stands.
+const SLOWEST: Duration = Duration::from_secs(5);
+/// Who wants to be asked later than this is left, and come back to.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What an order gave.
+pub(super) struct Issued {
+    pub(super) pem: String,
+    pub(super) chain: Chain,
+    pub(super) key: Zeroizing<Vec<u8>>,
+}
+
+/// What a key of an order is sealed for.
+fn row(names: &str, directory: &str) -> String {
+    format!("acme_order {directory} {names}")
+}
+
+const fn kind_of(challenge: Challenge) -> ChallengeType {
+    match challenge {
+        Challenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
+        Challenge::Http01 => ChallengeType::Http01,
+    }
+}
+
+fn is_about_replacing(error: &AcmeError) -> bool {
+    matches!(error, AcmeError::Unsupported(_)) || is_problem(error, "alreadyReplaced")
+}
+
+impl Desk<'_> {
+    /// Takes one order for `set` to its end, proving names by `challenge`. `replaced` is the
+    /// certificate whose place the new one takes.
+    pub(super) async fn order(
+        &self,
+        account: &Account,
+        set: &NameSet,
+        challenge: Challenge,
+        replaced: Option<&CertificateDer<'_>>,
+    ) -> Result<Issued, Refusal> {
+        let (mut order, key) = match self.resume(account, set, challenge).await? {
+            Some(found) => found,
+            None => self.start(account, set, challenge, replaced).await?,
+        };
+        let mut answers = Vec::new();
+        let done = self.go_through(&mut order, set, &key, (challenge, &mut answers)).await;
+        let is_over = match &done {
+            Ok(_) => false,
+            Err(Refusal::Failed(failure)) => failure.ends_order,
+            Err(_) => return done,
+        };
+        if !answers.is_empty() || is_over {
+            let mut tx = self.begin().await?;
+            for AcmeAnswer { kind, name, .. } in &answers {
+                tx.answer_delete(*kind, name).await?;
+            }
+            if is_over {
+                tx.order_delete(&set.key, self.directory()).await?;
+            }
+            self.commit(tx).await?;
+        }
+        done
+    }
+
+    /// The order that was left unfinished, if the authority still knows it.
+    async fn resume(
+        &self,
+        account: &Account,
+        set: &NameSet,
+        challenge: Challenge,
+    ) -> Result<Option<(Order, Zeroizing<Vec<u8>>)>, Refusal> {
+        let stored = self.inner.means.store.acme_order(&set.key, self.directory()).await?;
+        let is_of_use =
+            |order: &AcmeOrder| order.challenge == challenge.name() && self.inner.now().since(order.created_at) < FRESH;
+        let Some(stored) = stored.filter(is_of_use) else { return Ok(None) };
+        let Ok(key) = self.inner.means.vault.open(&row(&set.key, self.directory()), &stored.key_sealed) else {
+            return Ok(None);
+        };
+        let found: Result<Order, Failure> = ask!(self, account.order(stored.url.clone()).await);
+        match found {
+            Ok(mut order) => {
+                if order.state().status == OrderStatus::Invalid {
+                    return Ok(None);
+                }
+                tracing::info!(
+                    authority = self.directory(),
+                    names = set.key,
+                    order = stored.url,
+                    "going on with an order"
+                );
+                Ok(Some((order, key)))
+            }
+            Err(failure) if failure.is_general || failure.not_before.is_some() => Err(failure.into()),
+            // It is gone: a new one takes its place.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Makes a new order, and stores it.
+    async fn start(
+        &self,
+        account: &Account,
+        set: &NameSet,
+        challenge: Challenge,
+        replaced: Option<&CertificateDer<'_>>,
+    ) -> Result<(Order, Zeroizing<Vec<u8>>), Refusal> {
+        let pair = KeyPair::generate().map_err(|error| Failure::of_names(Ladder::Retry, error.to_string()))?;
+        let key = Zeroizing::new(pair.serialize_der());
+        let identifiers: Vec<Identifier> = set.names.iter().cloned().map(Identifier::Dns).collect();
+        let wanted = || {
+            let order = NewOrder::new(&identifiers);
+            match &self.inner.settings.profile {
+                Some(profile) => order.profile(profile),
+                None => order,
+            }
+        };
+        let replacing = replaced.and_then(|leaf| instant_acme::CertificateIdentifier::try_from(leaf).ok());
+        let order = match replacing {
+            None => ask!(self, account.new_order(&wanted()).await)?,
+            Some(id) => match again!(account.new_order(&wanted().replaces(id.clone())).await) {
+                Ok(order) => order,
+                // It does not matter to us whether the authority knows what is replaced (RFC 9773
+                // section 5): some do not support it, and some have it replaced already.
+                Err(error) if is_about_replacing(&error) => ask!(self, account.new_order(&wanted()).await)?,
+                Err(error) => return Err(self.failure(&error).into()),
+            },
+        };
+        let stored = AcmeOrder {
+            names: set.key.clone(),
+            directory: self.directory().to_owned(),
+            url: order.url().to_owned(),
+            challenge: challenge.name().to_owned(),
+            key_sealed: self.seal(&row(&set.key, self.directory()), &key)?,
+            created_at: self.inner.now(),
+        };
+        let mut tx = self.begin().await?;
+        tx.order_put(&stored).await?;
+        self.commit(tx).await?;
+        Ok((order, key))
+    }
+
+    /// From where the order is to its chain. Leaves in `answers` what has to be taken back.
+    async fn go_through(
+        &self,
+        order: &mut Order,
+        set: &NameSet,
+        key: &Zeroizing<Vec<u8>>,
+        (challenge, answers): (Challenge, &mut Vec<AcmeAnswer>),
+    ) -> Result<Issued, Refusal> {
+        if order.state().status == OrderStatus::Pending {
+            self.prove(order, challenge, answers).await?;
+            self.wait_beyond(order, OrderStatus::Pending).await?;
+        }
+        if order.state().status == OrderStatus::Ready {
+            // From here on a certificate comes into being: whoever lost the front stops before.
+            if !self.inner.means.store.front_beat(self.fence, self.inner.now()).await? {
+                return Err(Refusal::Lost);
+            }
+            let request = request(&set.names, key)?;
+            ask!(self, order.finalize_csr(&request).await)?;
+        }
+        self.wait_beyond(order, OrderStatus::Processing).await?;
+        let pem = ask!(self, order.certificate().await)?;
+        let pem = pem.ok_or_else(|| Failure::of_names(Ladder::Retry, "the authority gave no certificate"))?;
+        let refuse = |error: &dyn std::fmt::Display| {
+            Failure::of_names(Ladder::Retry, format!("the authority's certificate was refused: {error}")).at_its_end()
+        };
+        let chain = Chain::read(&pem, key, &set.names, &self.inner.roots).map_err(|error| refuse(&error))?;
+        chain.is_fresh(self.inner.now()).map_err(|error| refuse(&error))?;
+        Ok(Issued { pem, chain, key: key.clone() })
+    }
+
+    /// Publishes answers for all names that are not proved yet, lets them reach all nodes, and
+    /// calls the authority.
+    async fn prove(
+        &self,
+        order: &mut Order,
+        challenge: Challenge,
+        answers: &mut Vec<AcmeAnswer>,
+    ) -> Result<(), Refusal> {
+        self.read_authorizations(order).await?;
+        *answers = self.answers(order, challenge).await?;
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        for answer in &*answers {
+            tx.answer_put(answer).await?;
+        }
+        self.commit(tx).await?;
+        self.inner.refresh().await?;
+        tokio::time::sleep(self.inner.settings.pace.settle).await;
+        let mut authorizations = order.authorizations();
+        while let Some(next) = authorizations.next().await {
+            let mut authorization = next.map_err(|error| self.failure(&error))?;
+            if authorization.status != AuthorizationStatus::Pending {
+                continue;
+            }
+            let Some(mut asked) = authorization.challenge(kind_of(challenge)) else { continue };
+            if asked.status == ChallengeStatus::Pending {
+                ask!(self, asked.set_ready().await)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the library read all authorizations; from then on it knows them.
+    async fn read_authorizations(&self, order: &mut Order) -> Result<(), Failure> {
+        let mut left = NONCES;
+        'anew: loop {
+            left -= 1;
+            let mut authorizations = order.authorizations();
+            while let Some(next) = authorizations.next().await {
+                match next {
+                    Ok(_) => {}
+                    // What was not read would be passed over from here on.
+                    Err(error) if left > 0 && is_problem(&error, "badNonce") => continue 'anew,
+                    Err(error) => return Err(self.failure(&error)),
+                }
+            }
+            return Ok(());
+        }
+    }
+
+    /// What is to be answered for the names that are not proved yet.
+    async fn answers(&self, order: &mut Order, challenge: Challenge) -> Result<Vec<AcmeAnswer>, Failure> {
+        let mut answers = Vec::new();
+        let mut authorizations = order.authorizations();
+        while let Some(next) = authorizations.next().await {
+            let mut authorization = next.map_err(|error| self.failure(&error))?;
+            let host = authorization.identifier().to_string();
+            match authorization.status {
+                AuthorizationStatus::Pending => {}
+                // The authority has seen it before.
+                AuthorizationStatus::Valid => continue,
+                _ => {
+                    let told = format!("{host}: the authority has given up looking");
+                    return Err(Failure::of_names(Ladder::Looked, told).at_its_end());
+                }
+            }
+            let Some(asked) = authorization.challenge(kind_of(challenge)) else {
+                let told = format!("{host}: the authority does not offer {}", challenge.name());
+                return Err(Failure::of_names(Ladder::Looked, told).at_its_end());
+            };
+            let right = asked.key_authorization();
+            let (name, value) = match challenge {
+                Challenge::Http01 => (asked.token.clone(), right.as_str().to_owned()),
+                Challenge::TlsAlpn01 => (host, right.dns_value()),
+            };
+            answers.push(AcmeAnswer { kind: challenge.answer(), name, value, expires_at: self.inner.now() + ANSWERED });
+        }
+        Ok(answers)
+    }
+
+    /// Asks how the order stands until it is no longer `status`.
+    async fn wait_beyond(&self, order: &mut Order, status: OrderStatus) -> Result<(), Refusal> {
+        let mut delay = self.inner.settings.pace.poll;
+        while order.state().status == status {
+            let asked_for = self.heard().retry_after;
+            let until = asked_for.map_or(Duration::ZERO, |moment| moment.since(self.inner.now()).to_std());
+            if until > PATIENCE {
+                let failure = Failure::of_names(Ladder::Retry, "the authority wants to be asked again later");
+                return Err(Failure { not_before: asked_for, ..failure }.into());
+            }
+            tokio::time::sleep(delay.max(until)).await;
+            delay = (delay * 2).min(SLOWEST);
+            ask!(self, order.refresh().await.map(drop))?;
+        }
+        match order.state().status {
+            OrderStatus::Invalid => Err(self.reasons(order).await.at_its_end().into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why an order is invalid, name by name.
+    async fn reasons(&self, order: &mut Order) -> Failure {
+        let mut reasons: Vec<Failure> = Vec::new();
+        if let Some(problem) = &order.state().error {
+            reasons.push(Failure::of_problem(problem));
+        }
+        let mut authorizations = order.authorizations();
+        while let Some(Ok(mut authorization)) = authorizations.next().await {
+            let read: Result<(), Failure> = ask!(self, authorization.refresh().await.map(drop));
+            if read.is_err() {
+                continue;
+            }
+            let host = authorization.identifier().to_string();
+            for problem in authorization.challenges.iter().filter_map(|challenge| challenge.error.as_ref()) {
+                let failure = Failure::of_problem(problem);
+                reasons.push(Failure { told: format!("{host}: {}", failure.told), ..failure });
+            }
+        }
+        let told: Vec<&str> = reasons.iter().map(|failure| failure.told.as_str()).collect();
+        let told = told.join("; ");
+        match reasons.into_iter().next_back() {
+            Some(last) => Failure { told, ..last },
+            None => Failure::of_names(Ladder::Looked, "the authority gives no reason"),
+        }
+    }
+}
+
+/// What is asked to be signed (RFC 2986): names and key, nothing about anybody.
+fn request(names: &[String], key: &Zeroizing<Vec<u8>>) -> Result<Vec<u8>, Failure> {
+    let made = || {
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name = DistinguishedName::new();
+        let pair = KeyPair::try_from(key.as_slice())?;
+        params.serialize_request(&pair).map(|request| request.der().to_vec())
+    };
+    made().map_err(|error: rcgen::Error| Failure::of_names(Ladder::Retry, error.to_string()).at_its_end())
+}

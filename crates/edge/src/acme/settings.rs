@@ -1,0 +1,251 @@
+//! What certificates are ordered for, from whom and how.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::PathBuf;
+
+use ostiary_store::AnswerKind;
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::{NameSet, Pace};
+
+/// Names in one certificate. Authorities give at most so many.
+const MAX_NAMES: usize = 100;
+
+/// A setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{setting} {what}")]
+pub struct SettingError {
+    /// Its name.
+    pub setting: &'static str,
+    /// What was found and what is allowed. Goes on after the name.
+    pub what: String,
+}
+
+/// How a name is proved to be ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    /// Over TLS on port 443 (RFC 8737).
+    TlsAlpn01,
+    /// Over HTTP on port 80 (RFC 8555 section 8.3).
+    Http01,
+}
+
+impl Challenge {
+    /// Both, in the order in which they are tried when nothing else is said.
+    pub const ALL: [Self; 2] = [Self::TlsAlpn01, Self::Http01];
+
+    /// As authorities and settings call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TlsAlpn01 => "tls-alpn-01",
+            Self::Http01 => "http-01",
+        }
+    }
+
+    /// The one that is called `name`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|challenge| challenge.name() == name)
+    }
+
+    pub(super) const fn answer(self) -> AnswerKind {
+        match self {
+            Self::TlsAlpn01 => AnswerKind::TlsAlpn01,
+            Self::Http01 => AnswerKind::Http01,
+        }
+    }
+}
+
+/// What an authority gave to somebody who has an account with it already (RFC 8555 section 7.3.4).
+#[derive(Clone)]
+pub struct ExternalAccount {
+    /// The key's id.
+    pub key_id: String,
+    /// The key itself, decoded.
+    pub mac_key: Zeroizing<Vec<u8>>,
+}
+
+/// An authority.
+#[derive(Clone)]
+pub struct Issuer {
+    /// The address of its directory (RFC 8555 section 7.1.1).
+    pub directory: String,
+    /// An account there to be bound to.
+    pub external_account: Option<ExternalAccount>,
+}
+
+/// What certificates are ordered for, from whom and how.
+#[derive(Clone)]
+pub struct Settings {
+    /// Sets of names; each gets one certificate.
+    pub names: Vec<Vec<String>>,
+    /// Authorities, in order: the first that gives a certificate is good.
+    pub issuers: Vec<Issuer>,
+    /// Where authorities may write to.
+    pub email: Option<String>,
+    /// How names are proved, in order. What worked is tried first the next time.
+    pub challenges: Vec<Challenge>,
+    /// Which of an authority's profiles is wanted.
+    pub profile: Option<String>,
+    /// A file of certificates (PEM) that are trusted for authorities' servers beside the public
+    /// ones.
+    pub ca_file: Option<PathBuf>,
+    /// How quickly things are done.
+    pub pace: Pace,
+}
+
+impl Settings {
+    pub(super) fn issuer(&self, directory: &str) -> Option<&Issuer> {
+        self.issuers.iter().find(|issuer| issuer.directory == directory)
+    }
+
+    /// Names what an authority gets to see, so that what failed is tried at once when somebody
+    /// has changed it.
+    pub(super) fn fingerprint(&self, issuer: &Issuer) -> String {
+        let mut hasher = DefaultHasher::new();
+        (&self.email, &self.profile).hash(&mut hasher);
+        for challenge in &self.challenges {
+            challenge.name().hash(&mut hasher);
+        }
+        if let Some(account) = &issuer.external_account {
+            (&account.key_id, account.mac_key.as_slice()).hash(&mut hasher);
+        }
+        format!("{:016x}", hasher.finish())
+    }
+
+    /// The sets of names, checked and in order.
+    pub(super) fn sets(&self) -> Result<Vec<NameSet>, SettingError> {
+        for issuer in &self.issuers {
+            if !issuer.directory.starts_with("https://") {
+                let what = format!("is {:?}; allowed are addresses that begin with https://", issuer.directory);
+                return Err(SettingError { setting: "directory", what });
+            }
+        }
+        for (setting, is_empty) in [("directory", self.issuers.is_empty()), ("challenges", self.challenges.is_empty())]
+        {
+            if is_empty {
+                return Err(SettingError { setting, what: "is empty; at least one is needed".to_owned() });
+            }
+        }
+        self.names.iter().map(|names| NameSet::of(names)).collect()
+    }
+
+    /// The public authorities, and what the file holds.
+    pub(super) fn roots(&self) -> Result<RootCertStore, SettingError> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let Some(file) = &self.ca_file else { return Ok(roots) };
+        let name = file.display().to_string();
+        let refuse = |what: &str| SettingError { setting: "ca_file", what: format!("names {name:?}, which {what}") };
+        let text = std::fs::read(file).map_err(|error| refuse(&format!("cannot be read: {error}")))?;
+        let mut count = 0;
+        for der in CertificateDer::pem_slice_iter(&text) {
+            let der = der.map_err(|error| refuse(&format!("is no PEM file: {error}")))?;
+            roots.add(der).map_err(|error| refuse(&format!("holds a certificate that cannot be used: {error}")))?;
+            count += 1;
+        }
+        if count == 0 {
+            return Err(refuse("holds no certificate; allowed is a PEM file with BEGIN CERTIFICATE"));
+        }
+        Ok(roots)
+    }
+}
+
+impl NameSet {
+    fn of(names: &[String]) -> Result<Self, SettingError> {
+        let refuse = |what: String| SettingError { setting: "host", what };
+        let mut sorted = BTreeSet::new();
+        for name in names {
+            let lower = name.to_ascii_lowercase();
+            if !matches!(ServerName::try_from(lower.as_str()), Ok(ServerName::DnsName(_))) || lower.ends_with('.') {
+                return Err(refuse(format!("is {name:?}; allowed is a host name such as accounts.example.org")));
+            }
+            sorted.insert(lower);
+        }
+        if sorted.is_empty() || sorted.len() > MAX_NAMES {
+            return Err(refuse(format!("has {} names; allowed are 1 to {MAX_NAMES}", sorted.len())));
+        }
+        let names: Vec<String> = sorted.into_iter().collect();
+        Ok(Self { key: names.join(" "), names })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            names: vec![vec!["directory.example.org".to_owned(), "Accounts.example.org".to_owned()]],
+            issuers: vec![Issuer { directory: "https://ca.example/dir".to_owned(), external_account: None }],
+            email: None,
+            challenges: Challenge::ALL.to_vec(),
+            profile: None,
+            ca_file: None,
+            pace: Pace::default(),
+        }
+    }
+
+    #[test]
+    fn a_set_has_one_spelling() {
+        let mut settings = settings();
+        let sets = settings.sets().unwrap();
+        assert_eq!(sets.first().unwrap().key, "accounts.example.org directory.example.org");
+        settings.names = vec![vec![
+            "accounts.example.org".to_owned(),
+            "DIRECTORY.example.org".to_owned(),
+            "accounts.example.org".to_owned(),
+        ]];
+        assert_eq!(settings.sets().unwrap(), sets);
+    }
+
+    #[test]
+    fn what_cannot_be_ordered_is_told() {
+        for name in ["", "192.0.2.1", "::1", "*.example.org", "a b", "a..b", "example.org."] {
+            let error = Settings { names: vec![vec![name.to_owned()]], ..settings() }.sets().unwrap_err();
+            assert_eq!(error.setting, "host", "{name}");
+        }
+        assert_eq!(Settings { names: vec![vec![]], ..settings() }.sets().unwrap_err().setting, "host");
+        assert_eq!(Settings { issuers: vec![], ..settings() }.sets().unwrap_err().setting, "directory");
+        assert_eq!(Settings { challenges: vec![], ..settings() }.sets().unwrap_err().setting, "challenges");
+        let plain = Issuer { directory: "http://ca.example/dir".to_owned(), external_account: None };
+        let error = Settings { issuers: vec![plain], ..settings() }.sets().unwrap_err();
+        assert!(error.to_string().contains("\"http://ca.example/dir\""), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_authorities_holds_some() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let roots = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            Settings { ca_file: Some(file.clone()), ..settings() }.roots()
+        };
+        let made = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap();
+        let public = settings().roots().unwrap().roots.len();
+        assert_eq!(roots(&made.cert.pem()).unwrap().roots.len(), public + 1);
+        for text in ["", "nothing", &made.signing_key.serialize_pem(), "-----BEGIN CERTIFICATE-----\nAAAA\n"] {
+            let error = roots(text).unwrap_err();
+            assert!(error.to_string().starts_with("ca_file names "), "{error}");
+        }
+        let gone = Settings { ca_file: Some(folder.path().join("gone")), ..settings() };
+        assert!(gone.roots().unwrap_err().to_string().contains("cannot be read"));
+    }
+
+    #[test]
+    fn settings_that_an_authority_sees_have_a_name() {
+        let of = |settings: &Settings| settings.fingerprint(settings.issuers.first().unwrap());
+        let before = of(&settings());
+        assert_eq!(before, of(&settings()));
+        assert_ne!(before, of(&Settings { profile: Some("shortlived".to_owned()), ..settings() }));
+        assert_ne!(before, of(&Settings { challenges: vec![Challenge::Http01], ..settings() }));
+        let account = ExternalAccount { key_id: "k".to_owned(), mac_key: Zeroizing::new(vec![1]) };
+        let issuer = Issuer { external_account: Some(account), ..settings().issuers.remove(0) };
+        assert_ne!(before, of(&Settings { issuers: vec![issuer], ..settings() }));
+    }
+}
