@@ -1,9 +1,11 @@
 //! HTTP/1.1 on an accepted connection: limits of time and size, the peer's address, and an end in
-//! good order. What is answered is the service's business.
+//! good order. What is answered is the service's business, and so is how long a request may take
+//! and how much it may bring: pages are [`bounded`], what is passed on to others is not.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,18 +14,20 @@ use http_body_util::{Either, Full, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{Service, ServiceExt};
 
 use crate::guarded::Guarded;
 use crate::lifecycle::Stop;
+use crate::tunnel::Tunnel;
 
 /// Bytes that hold a request's head: its line and all headers.
-const MAX_HEAD: usize = 16 * 1024;
+pub(crate) const MAX_HEAD: usize = 16 * 1024;
 
 /// Headers in a request.
-const MAX_HEADERS: usize = 100;
+pub(crate) const MAX_HEADERS: usize = 100;
 
 /// Limits of an HTTP connection.
 #[derive(Debug, Clone, Copy)]
@@ -31,20 +35,30 @@ pub struct HttpLimits {
     /// How long a connection may bring no complete request head, be it idle or slow, and how
     /// long it may take nothing of an answer.
     pub idle: Duration,
-    /// How long one request may take, its body included.
+    /// How long one [`bounded`] request may take, its body included.
     pub request: Duration,
-    /// Bytes in a request's body: what comes beyond is not read. Whoever answers keeps less, and
-    /// reads on so that somebody who sends too large a picture hears of it.
+    /// Bytes in the body of a [`bounded`] request: what comes beyond is not read. Whoever answers
+    /// keeps less, and reads on so that somebody who sends too large a picture hears of it.
     pub body: usize,
+    /// How long nothing may be said on a connection that speaks another protocol by now.
+    pub tunnel: Duration,
 }
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { idle: Duration::from_secs(60), request: Duration::from_secs(60), body: 32 * 1024 * 1024 }
+        Self {
+            idle: Duration::from_secs(60),
+            request: Duration::from_secs(60),
+            body: 32 * 1024 * 1024,
+            tunnel: Duration::from_secs(60 * 60),
+        }
     }
 }
 
 /// Serves HTTP connections with a tower service.
+///
+/// An answer 101 that has the other end's stream among its extensions (as [`OnUpgrade`], put there
+/// by hyper's client) couples the two: bytes go both ways until one side ends it.
 #[derive(Clone)]
 pub struct HttpDoor<S> {
     /// Answers requests. Each carries the peer's [`SocketAddr`] as an extension.
@@ -55,7 +69,7 @@ pub struct HttpDoor<S> {
 
 impl<S, B> HttpDoor<S>
 where
-    S: Service<Request<Limited<Incoming>>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -67,16 +81,19 @@ where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let limits = self.limits;
+        let tunnel = Arc::new(OnceLock::new());
+        let begun = Arc::clone(&tunnel);
         let answering = service_fn(move |request| {
-            let door = self.clone();
-            async move { Ok::<_, Infallible>(door.answer(request, peer).await) }
+            let (door, tunnel) = (self.clone(), Arc::clone(&begun));
+            async move { Ok::<_, Infallible>(door.answer(request, peer, &tunnel).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.idle)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(Guarded::new(stream, limits.idle)), answering);
+            .serve_connection(TokioIo::new(Guarded::new(stream, limits.idle)), answering)
+            .with_upgrades();
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -87,24 +104,56 @@ where
         };
         if let Err(error) = ended {
             tracing::debug!(%peer, %error, "a connection ended early");
+        } else if let Some(tunnel) = tunnel.get() {
+            Box::pin(tunnel.run(peer, limits)).await;
         }
     }
 
-    async fn answer(self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Either<B, Full<Bytes>>> {
+    async fn answer(self, mut request: Request<Incoming>, peer: SocketAddr, tunnel: &OnceLock<Tunnel>) -> Response<B> {
         request.extensions_mut().insert(peer);
-        let request = request.map(|body| Limited::new(body, self.limits.body));
-        let Ok(answer) = tokio::time::timeout(self.limits.request, self.service.oneshot(request)).await else {
-            return plain(StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.\n");
-        };
-        match answer {
-            Ok(response) => response.map(Either::Left),
+        let near = request.extensions().get::<OnUpgrade>().cloned();
+        let mut response = match self.service.oneshot(request).await {
+            Ok(response) => response,
             Err(never) => match never {},
+        };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && let (Some(near), Some(far)) = (near, response.extensions_mut().remove::<OnUpgrade>())
+        {
+            let _ = tunnel.set(Tunnel { near, far });
         }
+        response
     }
 }
 
+/// What a [`bounded`] service answers with.
+pub type BoundedBody<B> = Either<B, Full<Bytes>>;
+
+/// `service`, whose requests may take only so much time and bring only so much.
+pub fn bounded<S, B>(
+    service: S,
+    limits: HttpLimits,
+) -> impl Service<Request<Incoming>, Response = Response<BoundedBody<B>>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static
+where
+    S: Service<Request<Limited<Incoming>>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+{
+    tower::service_fn(move |request: Request<Incoming>| {
+        let answer = service.clone().oneshot(request.map(|body| Limited::new(body, limits.body)));
+        async move {
+            match tokio::time::timeout(limits.request, answer).await {
+                Ok(answer) => answer.map(|response| response.map(Either::Left)),
+                Err(_) => Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.\n")),
+            }
+        }
+    })
+}
+
 /// An answer of the wall itself, which has no pages.
-fn plain<B>(status: StatusCode, text: &'static str) -> Response<Either<B, Full<Bytes>>> {
+fn plain<B>(status: StatusCode, text: &'static str) -> Response<BoundedBody<B>> {
     let mut response = Response::new(Either::Right(Full::new(Bytes::from_static(text.as_bytes()))));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -121,8 +170,12 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: HttpLimits =
-        HttpLimits { idle: Duration::from_millis(150), request: Duration::from_millis(300), body: 32 };
+    const LIMITS: HttpLimits = HttpLimits {
+        idle: Duration::from_millis(150),
+        request: Duration::from_millis(300),
+        body: 32,
+        tunnel: Duration::from_millis(300),
+    };
 
     /// A door that tells the client's address, or waits, or reads the body, as the path says.
     async fn reply(request: Request<Limited<Incoming>>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -144,7 +197,7 @@ mod tests {
 
     fn open(stop: &Stop) -> DuplexStream {
         let (ours, theirs) = duplex(4096);
-        let door = HttpDoor { service: tower_service(reply), limits: LIMITS };
+        let door = HttpDoor { service: bounded(tower_service(reply), LIMITS), limits: LIMITS };
         let serving = door.serve(theirs, "192.0.2.1:4711".parse().unwrap(), stop.clone());
         crate::Lifecycle::new().connection(serving);
         ours

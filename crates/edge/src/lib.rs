@@ -13,11 +13,12 @@ mod lifecycle;
 mod limits;
 mod listen;
 mod tls;
+mod tunnel;
 
 pub use accept::accept;
 pub use certificate::{CertificateError, CertificateFiles, ServedCertificate};
 pub use descriptors::raise_descriptors;
-pub use http::{HttpDoor, HttpLimits};
+pub use http::{BoundedBody, HttpDoor, HttpLimits, bounded};
 pub use lifecycle::{End, Lifecycle, Signals, Stop};
 pub use limits::{Gate, Limits, Seat};
 pub use listen::{BindError, bind};

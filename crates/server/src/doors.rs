@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ostiary_app::App;
-use ostiary_edge::{Encrypted, Gate, HttpDoor, Lifecycle, Limits, Seat, ServedCertificate, Tls, accept};
+use ostiary_edge::{Encrypted, Gate, HttpDoor, Lifecycle, Limits, Seat, ServedCertificate, Tls, accept, bounded};
 use ostiary_httpkit::{Doors, FrontSettings, front};
 use ostiary_ldap::{Encrypt, LdapDoor, Peer};
 use ostiary_model::Ctx;
@@ -41,7 +41,7 @@ pub(crate) fn http(app: &Arc<App>, config: &HttpConfig, listeners: Vec<TcpListen
         per_party: config.max_connections_per_address,
         shared: config.trusted_proxies.clone(),
     });
-    let door = HttpDoor { service, limits: config.limits };
+    let door = HttpDoor { service: bounded(service, config.limits), limits: config.limits };
     for listener in listeners {
         let (door, stop) = (door.clone(), life.stop().clone());
         let serve = move |stream, peer, _: Seat| door.clone().serve(stream, peer, stop.clone());
