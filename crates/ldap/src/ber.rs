@@ -137,11 +137,15 @@ impl<'a> Reader<'a> {
 
     /// The next element as a number of 32 bits.
     pub(crate) fn integer(&mut self) -> Option<i32> {
-        let digits = self.take(INTEGER)?;
-        let (first, rest) = digits.split_first().filter(|(_, rest)| rest.len() < 4)?;
-        let sign = i32::from(i8::from_be_bytes([*first]));
-        Some(rest.iter().fold(sign, |number, digit| number << 8 | i32::from(*digit)))
+        number(self.take(INTEGER)?)
     }
+}
+
+/// The number of 32 bits that is the content of an INTEGER.
+pub(crate) fn number(digits: &[u8]) -> Option<i32> {
+    let (first, rest) = digits.split_first().filter(|(_, rest)| rest.len() < 4)?;
+    let sign = i32::from(i8::from_be_bytes([*first]));
+    Some(rest.iter().fold(sign, |number, digit| number << 8 | i32::from(*digit)))
 }
 
 /// Writes elements one after another.

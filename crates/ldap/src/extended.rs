@@ -1,19 +1,20 @@
 //! Extended operations (RFC 4511 section 4.12): StartTLS, "Who am I?" (RFC 4532) and Password Modify
 //! (RFC 3062).
 
-use ldap3_proto::proto::{LdapExtendedRequest, LdapExtendedResponse, LdapOp, LdapResult, LdapResultCode};
+use ldap3_proto::proto::{LdapExtendedResponse, LdapOp, LdapResult, LdapResultCode};
 use ostiary_app::directory::Reader;
 use ostiary_app::entries::NewPassword;
 use ostiary_model::Secret;
 
 use crate::ber::{Reader as Ber, SEQUENCE, Writer, context};
+use crate::request::ExtendedRequest;
 use crate::root::{PASSWORD_MODIFY, START_TLS, WHO_AM_I};
 use crate::session::{Answer, Refusal, Session, result};
 use crate::write::entry_refused;
 
 impl Session {
-    pub(crate) async fn extended(&mut self, reader: Option<Reader>, request: &LdapExtendedRequest) -> Answer {
-        let (res, value) = match request.name.as_str() {
+    pub(crate) async fn extended(&mut self, reader: Option<Reader>, request: &ExtendedRequest<'_>) -> Answer {
+        let (res, value) = match request.name {
             START_TLS => return self.start_tls(request),
             WHO_AM_I if request.value.is_none() => {
                 // An authzId (RFC 4513 section 5.2.1.8); empty for nobody (RFC 4532 section 2.2).
@@ -21,7 +22,7 @@ impl Session {
                 let authorization = dn.map_or_else(String::new, |dn| format!("dn:{dn}"));
                 (result(LdapResultCode::Success, ""), Some(authorization.into_bytes()))
             }
-            PASSWORD_MODIFY => match self.password_modify(request.value.as_deref()).await {
+            PASSWORD_MODIFY => match self.password_modify(request.value).await {
                 Ok(value) => (result(LdapResultCode::Success, ""), value),
                 Err(refusal) => (refusal, None),
             },
@@ -49,7 +50,7 @@ impl Session {
     }
 
     /// StartTLS (RFC 4511 section 4.14).
-    fn start_tls(&self, request: &LdapExtendedRequest) -> Answer {
+    fn start_tls(&self, request: &ExtendedRequest<'_>) -> Answer {
         let res = if self.channel.is_encrypted {
             result(LdapResultCode::OperationsError, "this connection is encrypted already")
         } else if !self.channel.offers_tls {

@@ -24,7 +24,6 @@ const MAX_DEPTH: usize = 100;
 const MAX_ELEMENTS: usize = 20_000;
 
 const CONTROLS: u8 = 0xa0;
-const SEARCH: u8 = 0x63;
 
 /// Bytes that are no LDAP message. The connection cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -83,7 +82,7 @@ impl Operation {
         Some(match tag {
             0x60 => Self::Bind,
             0x42 => Self::Unbind,
-            SEARCH => Self::Search,
+            0x63 => Self::Search,
             0x66 => Self::Modify,
             0x68 => Self::Add,
             0x4a => Self::Delete,
@@ -130,14 +129,19 @@ impl Frame {
         Ok(Some(Self { id, operation, controls, bytes }))
     }
 
-    /// The search request in the message. `None` when there is none.
-    pub(crate) fn search(&self) -> Option<SearchRequest<'_>> {
+    /// The content of the operation, as it came.
+    pub(crate) fn content(&self) -> Option<&[u8]> {
         let mut message = Reader::of_sequence(&self.bytes)?;
         message.take(INTEGER)?;
-        SearchRequest::read(message.take(SEARCH)?)
+        message.any().map(|(_, content)| content)
     }
 
-    /// Decodes a message that is no search. `None` when its fields are not those of its operation.
+    /// The search request in the message. `None` when there is none.
+    pub(crate) fn search(&self) -> Option<SearchRequest<'_>> {
+        SearchRequest::read(self.content().filter(|_| self.operation == Operation::Search)?)
+    }
+
+    /// Decodes a message of the others. `None` when its fields are not those of its operation.
     pub(crate) fn decode(mut self) -> Option<LdapMsg> {
         let mut codec = LdapCodec::new(Some(self.bytes.len()), None);
         // The decoder traces raw elements, passwords among them: nothing of it reaches the log.

@@ -1,11 +1,12 @@
-//! The search request as it comes (RFC 4511 section 4.5.1), read where it lies: most requests are
-//! searches, and nothing of one has to be copied before it is known what is asked for.
+//! Requests as they come, read where they lie. Searches, because most requests are searches and
+//! nothing of one has to be copied before it is known what is asked for; others, because the decoder
+//! takes a field that it cannot read for one that is not there.
 
 use ldap3_proto::proto::LdapSearchScope;
 
-use crate::ber::{BOOLEAN, ENUMERATED, OCTET_STRING, Reader, SEQUENCE};
+use crate::ber::{BOOLEAN, ENUMERATED, OCTET_STRING, Reader, SEQUENCE, context, number};
 
-/// A search request. How aliases are followed is read and forgotten: there are none here.
+/// A search request (RFC 4511 section 4.5.1). How aliases are followed is read and forgotten: there are none here.
 #[derive(Debug)]
 pub(crate) struct SearchRequest<'a> {
     /// The name of the entry below which is searched.
@@ -56,5 +57,64 @@ impl<'a> SearchRequest<'a> {
             filter,
             attributes,
         })
+    }
+}
+
+/// An extended request (RFC 4511 section 4.12).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ExtendedRequest<'a> {
+    /// The object identifier of the operation.
+    pub(crate) name: &'a str,
+    /// What it says, in an encoding of its own.
+    pub(crate) value: Option<&'a [u8]>,
+}
+
+impl<'a> ExtendedRequest<'a> {
+    /// Reads the content of the operation. `None` when it is no extended request.
+    pub(crate) fn read(content: &'a [u8]) -> Option<Self> {
+        let mut fields = Reader::new(content);
+        let (name, value) = (fields.text(context(0))?, fields.take_if(context(1)));
+        fields.is_empty().then_some(Self { name, value })
+    }
+}
+
+/// Whether the content of a modify DN request (RFC 4511 section 4.9) has the fields of one.
+pub(crate) fn is_rename(content: &[u8]) -> bool {
+    let mut fields = Reader::new(content);
+    let name = fields.text(OCTET_STRING).and_then(|_| fields.text(OCTET_STRING));
+    let is_whole = name.is_some() && fields.take(BOOLEAN).is_some();
+    let parent = fields.take_if(context(0)).map(str::from_utf8);
+    is_whole && parent.is_none_or(|parent| parent.is_ok()) && fields.is_empty()
+}
+
+/// The request that an abandon names (RFC 4511 section 4.11).
+pub(crate) fn abandoned(content: &[u8]) -> Option<i32> {
+    number(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_cannot_be_read_is_not_taken_for_none() {
+        let read = |rest: &[u8]| {
+            ExtendedRequest::read(&[b"\x80\x03\x31\x2e\x32", rest].concat()).map(|request| {
+                assert_eq!(request.name, "1.2");
+                request.value.map(<[u8]>::to_vec)
+            })
+        };
+        assert_eq!(read(b""), Some(None));
+        assert_eq!(read(b"\x81\x02\x30\x00"), Some(Some(b"\x30\x00".to_vec())));
+        for malformed in [&b"\xa1\x02\x30\x00"[..], b"\x82\x00", b"\x04\x00", b"\x81\x00\x81\x00"] {
+            assert_eq!(read(malformed), None, "{malformed:02x?}");
+        }
+        let rename = |rest: &[u8]| is_rename(&[b"\x04\x01a\x04\x01b\x01\x01\xff", rest].concat());
+        assert!(rename(b"") && rename(b"\x80\x01c"));
+        for malformed in [&b"\x80\x01\xff"[..], b"\xa0\x02\x04\x00", b"\x81\x01c", b"\x80\x01c\x80\x01d"] {
+            assert!(!rename(malformed), "{malformed:02x?}");
+        }
+        assert_eq!(abandoned(b"\x01\x00"), Some(256));
+        assert_eq!(abandoned(b"\x01\x00\x00\x00\x05"), None, "not 5");
     }
 }

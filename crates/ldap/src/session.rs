@@ -19,6 +19,7 @@ use crate::controls::Controls;
 use crate::entry::Pictures;
 use crate::filter;
 use crate::frame::{Frame, Operation};
+use crate::request::{ExtendedRequest, is_rename};
 use crate::results::{Pages, Results};
 
 /// A result without name or referral.
@@ -148,6 +149,17 @@ impl Session {
             let found = self.search(reader, &request, controls);
             return Handled::Answer(found.unwrap_or_else(|refusal| reply(operation, refusal)));
         }
+        if operation == Operation::Extended {
+            return Handled::Later(Box::pin(async move {
+                match frame.content().and_then(ExtendedRequest::read) {
+                    Some(request) => self.extended(reader, &request).await,
+                    None => reply(operation, result(LdapResultCode::ProtocolError, MALFORMED)),
+                }
+            }));
+        }
+        if operation == Operation::ModifyDn && !frame.content().is_some_and(is_rename) {
+            return malformed();
+        }
         let Some(LdapMsg { op, .. }) = frame.decode() else { return malformed() };
         match op {
             LdapOp::CompareRequest(request) => {
@@ -156,9 +168,6 @@ impl Session {
             }
             LdapOp::BindRequest(request) => {
                 Handled::Later(Box::pin(async move { reply(operation, self.bind(request).await) }))
-            }
-            LdapOp::ExtendedRequest(request) => {
-                Handled::Later(Box::pin(async move { self.extended(reader, &request).await }))
             }
             op => Handled::Later(Box::pin(async move {
                 match self.write(reader, op, controls).await {

@@ -22,6 +22,7 @@ use tokio_util::codec::Encoder as _;
 
 use crate::LdapSettings;
 use crate::frame::{Frame, Malformed, Operation};
+use crate::request::abandoned;
 use crate::session::result;
 
 const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
@@ -29,8 +30,10 @@ const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
 pub(crate) const CHUNK: usize = 64 * 1024;
 /// How much is read at once.
 const ROOM: usize = 8 * 1024;
-/// How many requests may wait for a search to be over before no more are read.
+/// How many requests may wait for a search to be over before no more are read, and how many bytes of
+/// them.
 const MAX_EARLY: usize = 64;
+const MAX_EARLY_BYTES: usize = 256 * 1024;
 /// How long buffers are kept for the next message. Who asks again at once finds them warm.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long, and how much, is read and thrown away after the last word, so that the other side
@@ -75,8 +78,8 @@ pub(crate) struct Wire<S> {
     stream: S,
     input: BytesMut,
     output: BytesMut,
-    /// Requests that came while a search was answered.
-    early: VecDeque<Frame>,
+    /// Requests that came while a search was answered, each with its length.
+    early: VecDeque<(usize, Frame)>,
     patience: Patience,
     settings: Arc<LdapSettings>,
 }
@@ -95,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
 
     /// The next message, if it has come in as a whole.
     pub(crate) fn at_hand(&mut self, is_bound: bool) -> Result<Option<Frame>, End> {
-        if let Some(frame) = self.early.pop_front() {
+        if let Some((_, frame)) = self.early.pop_front() {
             return Ok(Some(frame));
         }
         let most = self.settings.max_message(is_bound);
@@ -143,7 +146,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
     /// Takes in what has come while the search `id` is answered, without waiting. True when the
     /// search is to end: it was abandoned (RFC 4511 section 4.11).
     pub(crate) async fn glance(&mut self, id: i32, is_bound: bool) -> Result<bool, End> {
-        if self.early.len() >= MAX_EARLY {
+        let waiting: usize = self.early.iter().map(|(length, _)| length).sum();
+        if self.early.len() >= MAX_EARLY || waiting >= MAX_EARLY_BYTES {
             return Ok(false);
         }
         let coming = {
@@ -157,18 +161,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
         }
         let most = self.settings.max_message(is_bound);
         let mut is_over = false;
-        while let Some(frame) = Frame::take(&mut self.input, most)? {
+        loop {
+            let before = self.input.len();
+            let Some(frame) = Frame::take(&mut self.input, most)? else { return Ok(is_over) };
             match frame.operation {
                 Operation::Unbind => return Err(End::Unbound),
-                Operation::Abandon => match abandoned(frame) {
+                Operation::Abandon => match frame.content().and_then(abandoned) {
                     Some(other) if other == id => is_over = true,
-                    Some(other) => self.early.retain(|early| early.id != other || !can_be_abandoned(early.operation)),
+                    Some(other) => {
+                        self.early.retain(|(_, early)| early.id != other || !can_be_abandoned(early.operation));
+                    }
                     None => {}
                 },
-                _ => self.early.push_back(frame),
+                _ => self.early.push_back((before - self.input.len(), frame)),
             }
         }
-        Ok(is_over)
     }
 
     /// Whether answers are gathered that were not sent yet.
@@ -253,14 +260,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
         };
         // Whether the other side hears it is up to it.
         let _ = patience.wait(LINGER, linger).await;
-    }
-}
-
-/// The request that an abandon names.
-fn abandoned(frame: Frame) -> Option<i32> {
-    match frame.decode()?.op {
-        LdapOp::AbandonRequest(id) => Some(id),
-        _ => None,
     }
 }
 
@@ -360,6 +359,32 @@ mod tests {
         }
         theirs.write_all(&abandon(3, 1)).await.unwrap();
         assert!(matches!(wire.glance(1, false).await, Ok(false)), "it is not even looked");
+    }
+
+    #[tokio::test]
+    async fn only_so_many_bytes_are_taken_in_early() {
+        let (ours, mut theirs) = duplex(64 * 1024);
+        let mut wire = Wire::new(ours, Arc::new(LdapSettings::default()));
+        // A request as long as it may be after a bind, which is longer than what is read at once.
+        let head = b"\x30\x83\x0f\x00\x08\x02\x01\x02\x63\x83\x0f\x00\x00\x04\x83\x0e\xff\xfb";
+        let long = [&head[..], &[0; 0x0e_fffb]].concat();
+        let sending = async {
+            for _ in 0..4 {
+                theirs.write_all(&long).await.unwrap();
+            }
+        };
+        let glancing = async {
+            for _ in 0..2_000 {
+                assert!(matches!(wire.glance(1, true).await, Ok(false)));
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = sending => {}
+            () = glancing => {}
+        }
+        let held = wire.early.iter().map(|(length, _)| length).sum::<usize>() + wire.input.len();
+        assert!(held < long.len() + MAX_EARLY_BYTES, "{held} bytes are held");
     }
 
     #[tokio::test]

@@ -187,6 +187,16 @@ async fn extended_operations(house: &House) -> Result<()> {
     let answer = wire.ask(ask("1.3.6.1.4.1.4203.1.11.3", None)).await?;
     let LdapOp::ExtendedResponse(response) = answer.op else { panic!("{answer:?}") };
     assert_eq!(response.value.as_deref(), Some(&b"dn:uid=bob,ou=people,dc=localhost"[..]));
+    // A value that is none is not taken for no value, which would mean: make a password.
+    for value in [&b"\xa1\x02\x30\x00"[..], b"\x82\x00"] {
+        let operation = [b"\x80\x171.3.6.1.4.1.4203.1.11.1", value].concat();
+        let length = u8::try_from(operation.len())?;
+        wire.bytes(&[&[0x30, length + 5, 0x02, 0x01, 0x63, 0x77, length], &operation[..]].concat()).await?;
+        let answer = wire.receive().await?.context("closed")?;
+        assert_eq!(result_of(&answer.op)?.code, LdapResultCode::ProtocolError);
+    }
+    let dn = house.ostiary.person_dn("bob")?;
+    assert_eq!(wire.bind(&dn, &house.bob.password).await?, LdapResultCode::Success);
     Ok(())
 }
 
