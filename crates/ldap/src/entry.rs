@@ -42,7 +42,7 @@ impl Wanted {
                 "*" => wanted.user = true,
                 "+" => wanted.operational = true,
                 // `1.1` is no attribute: alone it asks for none.
-                _ if wanted.named.len() < MANY && wanted.names(name) => {}
+                _ if wanted.begins_with(name) => {}
                 _ if wanted.named.len() >= MANY && !seen.insert(name.to_ascii_lowercase()) => {}
                 _ => wanted.named.push(name.to_owned()),
             }
@@ -54,8 +54,9 @@ impl Wanted {
         wanted
     }
 
-    fn names(&self, name: &str) -> bool {
-        self.named.iter().any(|known| known.eq_ignore_ascii_case(name))
+    /// Whether a name is among those that are gone through.
+    fn begins_with(&self, name: &str) -> bool {
+        self.named.iter().take(MANY).any(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// Hands the attributes that were asked for of this entry, with the names that they are sent
@@ -174,5 +175,20 @@ impl Attributes {
 
     pub(crate) fn into_entry(self, dn: String) -> LdapSearchResultEntry {
         LdapSearchResultEntry { dn, attributes: self.list }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_comes_again_is_sent_once() {
+        let many: Vec<_> = (0..40).map(|number| format!("x{number}")).collect();
+        let again = ["CN", "mail", "X3", "x30", "2.5.4.3"];
+        let names = ["cn", "Mail"].into_iter().chain(many.iter().map(String::as_str)).chain(again);
+        let wanted = Wanted::new(names, &Schema::default());
+        assert_eq!(wanted.named.len(), 2 + many.len());
+        assert_eq!(wanted.known, [(0, Attribute::Cn), (1, Attribute::Mail)]);
     }
 }

@@ -4,6 +4,7 @@
 //! Their attributes are no part of the directory, so filters on them are decided here, as RFC 4511
 //! section 4.5.1.7 says.
 
+use std::cell::OnceCell;
 use std::iter;
 
 use ldap3_proto::proto::LdapSearchResultEntry;
@@ -38,7 +39,40 @@ const MAX_DEPTH: usize = 32;
 pub(crate) struct Fixed {
     dn: &'static str,
     user: &'static [&'static str],
-    attributes: Vec<(&'static str, Vec<String>)>,
+    attributes: Vec<Own>,
+}
+
+/// An attribute of such an entry.
+struct Own {
+    name: &'static str,
+    oid: Option<&'static str>,
+    /// Where entries of the tree have it, too.
+    known: Option<Attribute>,
+    values: Vec<String>,
+    /// What is compared of the values. Made once, and only when it is asked for: anybody may ask,
+    /// with hundreds of terms in one filter.
+    compared: OnceCell<Vec<Folded>>,
+}
+
+impl Own {
+    fn new((name, values): (&'static str, Vec<String>)) -> Self {
+        let (oid, known) = (schema::identifier(name), Attribute::from_name(name));
+        Self { name, oid, known, values, compared: OnceCell::new() }
+    }
+
+    /// Whether `asked`, which is `known` in the tree, is one of its names or its identifier.
+    fn is_called(&self, asked: &str, known: Option<Attribute>) -> bool {
+        let is_known = known.is_some() && known == self.known;
+        is_known || asked.eq_ignore_ascii_case(self.name) || self.oid == Some(asked)
+    }
+
+    /// Of a description that is its identifier (RFC 4517 section 4.2.26), else all of it.
+    fn compared(&self) -> &[Folded] {
+        self.compared.get_or_init(|| {
+            let first = |value: &str| value.strip_prefix("( ").and_then(|rest| rest.split(' ').next()).map(Folded::new);
+            self.values.iter().map(|value| first(value).unwrap_or_else(|| Folded::new(value))).collect()
+        })
+    }
 }
 
 fn texts(list: &[&str]) -> Vec<String> {
@@ -54,7 +88,7 @@ pub(crate) fn root(base: &str, offers_tls: bool) -> Fixed {
     Fixed {
         dn: "",
         user: &["objectClass"],
-        attributes: vec![
+        attributes: [
             ("objectClass", texts(&["top"])),
             ("namingContexts", texts(&[base])),
             ("defaultNamingContext", texts(&[base])),
@@ -66,7 +100,9 @@ pub(crate) fn root(base: &str, offers_tls: bool) -> Fixed {
             ("vendorName", texts(&["Ostiary"])),
             ("vendorVersion", texts(&[env!("CARGO_PKG_VERSION")])),
             ("entryDN", texts(&[""])),
-        ],
+        ]
+        .map(Own::new)
+        .into(),
     }
 }
 
@@ -75,7 +111,7 @@ pub(crate) fn subschema(known: &Schema) -> Fixed {
     Fixed {
         dn: schema::DN,
         user: &["objectClass", "cn"],
-        attributes: vec![
+        attributes: [
             ("objectClass", texts(&["top", "subentry", "subschema"])),
             ("cn", texts(&["Subschema"])),
             ("structuralObjectClass", texts(&["subentry"])),
@@ -86,7 +122,9 @@ pub(crate) fn subschema(known: &Schema) -> Fixed {
             ("ldapSyntaxes", schema::syntaxes()),
             ("subschemaSubentry", texts(&[schema::DN])),
             ("entryDN", texts(&[schema::DN])),
-        ],
+        ]
+        .map(Own::new)
+        .into(),
     }
 }
 
@@ -94,17 +132,17 @@ impl Fixed {
     /// The entry with the attributes that are wanted.
     pub(crate) fn entry(&self, wanted: &Wanted, types_only: bool) -> LdapSearchResultEntry {
         let mut attributes = Attributes::new(types_only);
-        for (name, values) in &self.attributes {
-            let asked = wanted.named.iter().find(|asked| is_called(asked, name));
-            let is_wanted = if self.user.contains(name) { wanted.user } else { wanted.operational };
-            let is_oid = |asked: &&String| asked.starts_with(|c: char| c.is_ascii_digit());
+        let named: Vec<_> = wanted.named.iter().map(|name| (name.as_str(), Attribute::from_name(name))).collect();
+        for own in &self.attributes {
+            let asked = named.iter().find(|(asked, known)| own.is_called(asked, *known));
+            let is_wanted = if self.user.contains(&own.name) { wanted.user } else { wanted.operational };
             let asked = match asked {
-                Some(asked) if is_oid(&asked) => Some(*name),
-                Some(asked) => Some(asked.as_str()),
-                None => is_wanted.then_some(*name),
+                Some((asked, _)) if own.oid == Some(*asked) => Some(own.name),
+                Some((asked, _)) => Some(*asked),
+                None => is_wanted.then_some(own.name),
             };
             if let Some(name) = asked {
-                attributes.add(name, values.iter().map(|value| value.as_bytes().to_vec()).collect());
+                attributes.add(name, own.values.iter().map(|value| value.as_bytes().to_vec()).collect());
             }
         }
         attributes.into_entry(self.dn.to_owned())
@@ -122,10 +160,9 @@ impl Fixed {
             Term::And(terms) => all(self.truths(terms, depth)),
             Term::Or(terms) => all(self.truths(terms, depth).map(|truth| truth.map(|truth| !truth))).map(|none| !none),
             Term::Not(mut term) => self.truth(&mut term, depth).map(|truth| !truth),
-            Term::Present(name) => Some(!self.values(name)?.is_empty()),
+            Term::Present(name) => Some(self.own(name)?.is_some()),
             Term::Equal(name, asked) => {
-                let asked = Folded::new(asked);
-                Some(self.values(name)?.iter().any(|value| Folded::new(value) == asked))
+                Some(self.own(name)?.is_some_and(|own| own.compared().contains(&Folded::new(asked))))
             }
             Term::Parts(..) | Term::AtLeast(..) | Term::AtMost(..) | Term::Rule(_) | Term::Nobodys => None,
         }
@@ -135,21 +172,12 @@ impl Fixed {
         iter::from_fn(move || (!terms.is_empty()).then(|| self.truth(&mut terms, depth)))
     }
 
-    /// The values of an attribute, none where the entry does not have it; `None` where nothing has.
-    fn values(&self, name: &str) -> Option<&[String]> {
-        let own = self.attributes.iter().find(|(own, _)| is_called(name, own));
-        match own {
-            Some((_, values)) => Some(values),
-            None => Attribute::from_name(name).map(|_| &[][..]),
-        }
+    /// The attribute of this name, if the entry has it; `None` where nothing has one.
+    fn own(&self, name: &str) -> Option<Option<&Own>> {
+        let known = Attribute::from_name(name);
+        let own = self.attributes.iter().find(|own| own.is_called(name, known));
+        (own.is_some() || known.is_some()).then_some(own)
     }
-}
-
-/// Whether `asked` is a name or the identifier of the attribute `name`.
-fn is_called(asked: &str, name: &str) -> bool {
-    asked.eq_ignore_ascii_case(name)
-        || schema::identifier(name).is_some_and(|oid| oid == asked)
-        || Attribute::from_name(name).is_some_and(|attribute| Attribute::from_name(asked) == Some(attribute))
 }
 
 /// And, three-valued: one false term decides, whatever the others are.
@@ -188,6 +216,36 @@ mod tests {
         }
         assert!(root.matches(b"\xa3\x22\x04\x1a1.3.6.1.4.1.1466.101.120.5\x04\x04DC=x"));
         assert!(root.matches(b"\xa0\x00") && !root.matches(b"\xa1\x00"));
+    }
+
+    #[test]
+    fn descriptions_are_asked_for_by_their_identifier() {
+        let entry = subschema(&Schema::default());
+        for (filter, truth) in [
+            ("(attributeTypes=2.5.4.3)", true),
+            ("(objectClasses=2.5.6.6)", true),
+            ("(objectClasses=2.5.4.3)", false),
+            ("(ldapSyntaxes=1.3.6.1.1.16.1)", true),
+            ("(!(matchingRules=1.2.3))", true),
+            ("(cn=SUBSCHEMA)", true),
+        ] {
+            assert_eq!(entry.matches(&encoded(filter)), truth, "{filter}");
+        }
+    }
+
+    /// As many terms as fit into a message of somebody who is not bound.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "what anybody may ask for must not take long")]
+    fn many_terms_cost_little() {
+        let entry = subschema(&Schema::default());
+        let terms = encoded("(attributeTypes=x)").repeat(500);
+        let filter = crate::ber::Writer::default().put(0xa1, &terms).into_bytes();
+        let begun = std::time::Instant::now();
+        assert!(!entry.matches(&filter));
+        let names: Vec<_> = (0..2_000).map(|number| format!("x{number}")).collect();
+        let wanted = Wanted::new(names.iter().map(String::as_str), &Schema::default());
+        entry.entry(&wanted, false);
+        assert!(begun.elapsed().as_millis() < 500, "{:?}", begun.elapsed());
     }
 
     #[test]

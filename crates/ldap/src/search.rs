@@ -30,15 +30,16 @@ impl Session {
         mut controls: Controls,
     ) -> Result<Answer, Refusal> {
         let base = dn_of(request.base)?;
-        let filter = self.filter(request.filter)?;
         if request.scope == LdapSearchScope::Base
             && let Some(fixed) = self.fixed(&base)
         {
             return self.search_fixed(&fixed, request, controls);
         }
+        // Nobody has anything prepared for them: filters and names of attributes take their time.
+        let reader = reader.ok_or_else(not_bound)?;
+        let filter = self.filter(request.filter)?;
         let schema = self.app.directory().schema();
         let wanted = Wanted::new(request.attributes.iter().copied(), &schema);
-        let reader = reader.ok_or_else(not_bound)?;
         if let Some(condition) = self.condition(&mut controls)? {
             let target = self.app.directory().find(reader, &base).map_err(no_such_object)?;
             self.asserted(reader, target, Some(&condition))?;
@@ -83,6 +84,7 @@ impl Session {
         request: &SearchRequest<'_>,
         mut controls: Controls,
     ) -> Result<Answer, Refusal> {
+        self.filter(request.filter)?;
         if let Some(assertion) = controls.assertion.take() {
             self.filter(&assertion)?;
             if !fixed.matches(&assertion) {

@@ -93,7 +93,10 @@ fn keys(schema: &Schema, request: &SortRequest) -> Result<Vec<By>, Unsorted> {
         if rules.is_empty() || !key.rule.as_deref().is_none_or(is_right) {
             return Err(unsorted(LdapResultCode::InappropriateMatching));
         }
-        keys.push(By { attribute, reverse: key.reverse });
+        // Named once more it decides nothing, and would be held once more.
+        if !keys.iter().any(|by: &By| by.attribute == attribute) {
+            keys.push(By { attribute, reverse: key.reverse });
+        }
     }
     Ok(keys)
 }
@@ -215,6 +218,16 @@ mod tests {
         ] {
             assert_eq!(code(attribute, rule), Err(expected), "{attribute} {rule:?}");
         }
+    }
+
+    #[test]
+    fn a_key_that_comes_again_is_held_once() {
+        let key = |attribute: &str, reverse| SortKey { attribute: attribute.to_owned(), rule: None, reverse };
+        let request =
+            SortRequest { keys: vec![key("sn", false), key("cn", true), key("SURNAME", true)], is_critical: false };
+        let by = |attribute, reverse| By { attribute, reverse };
+        let expected = vec![by(Attribute::Sn, false), by(Attribute::Cn, true)];
+        assert_eq!(keys(&Schema::default(), &request), Ok(expected));
     }
 
     #[test]
