@@ -4,7 +4,7 @@
 use ostiary_model::{Action, AttributeKind, Ctx, Level, StoredValues, UserId, may};
 use ostiary_store::Avatar;
 
-use crate::picture::Shape;
+use crate::picture::{MAX_PICTURES, Shape};
 use crate::{AdminError, App, PictureError, Trouble, Visitor};
 
 impl App {
@@ -45,6 +45,9 @@ impl App {
         }
         let mut values = values.clone();
         for (_, list) in values.iter_mut().filter(|(number, _)| is_picture(*number)) {
+            if list.len() > MAX_PICTURES {
+                return Err(PictureError::TooMany.into());
+            }
             for value in list {
                 *value = self.picture_check(value).await?;
             }

@@ -9,6 +9,7 @@ use ostiary_model::{
 };
 
 use super::AdminError;
+use crate::picture::{MAX_PICTURES, PictureError};
 
 /// So many values an attribute has at most on one entry.
 pub(crate) const MAX_VALUES: usize = 500;
@@ -86,6 +87,9 @@ fn list_checked(schema: &Schema, bearer: Bearer, number: u32, list: &[Vec<u8>]) 
     }
     if list.len() > MAX_VALUES {
         return Err(AdminError::TooMany(attribute()));
+    }
+    if def.kind == AttributeKind::Jpeg && list.len() > MAX_PICTURES {
+        return Err(PictureError::TooMany.into());
     }
     let mut seen = HashSet::with_capacity(list.len());
     let mut kept = Vec::with_capacity(list.len());

@@ -5,6 +5,7 @@ use ostiary_model::{Assertion, Attribute, Rule, Schema, Secret, Usage};
 
 use super::EntryError;
 use super::draft::read;
+use crate::picture::{MAX_PICTURES, PictureError};
 
 /// What is done with values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,8 @@ pub(super) struct Steps {
     pub(super) own: Vec<Step>,
     pub(super) members: Vec<MemberStep>,
     pub(super) password: Option<PasswordStep>,
+    /// How many pictures there are among the values.
+    pictures: usize,
 }
 
 impl Steps {
@@ -147,6 +150,12 @@ impl Steps {
             if attribute == Attribute::ObjectClass && kind != Kind::Delete {
                 check_class(schema, bearer, value)?;
             }
+        }
+        if attribute.rule() == Rule::Picture {
+            self.pictures += values.len();
+        }
+        if self.pictures > MAX_PICTURES {
+            return Err(PictureError::TooMany.into());
         }
         self.own.push(Step { kind, attribute, named, name, values });
         Ok(())
@@ -304,6 +313,17 @@ mod tests {
             assert!(matches!(refused, Err(EntryError::Class(_))), "{class}");
         }
         assert!(read_one(Bearer::Person, Kind::Delete, "objectClass", &["device"]).is_ok());
+    }
+
+    /// Each picture is decoded before anything else is asked of it: a message has room for thousands.
+    #[test]
+    fn only_so_many_pictures_come_in_one_request() {
+        let add = |count| modification(Kind::Add, "jpegPhoto", &vec!["\u{7f}"; count]);
+        let read = |list| Steps::read(&Schema::default(), Bearer::Person, list);
+        assert!(read(vec![add(MAX_PICTURES)]).is_ok());
+        for list in [vec![add(MAX_PICTURES + 1)], vec![add(MAX_PICTURES), add(1)]] {
+            assert!(matches!(read(list), Err(EntryError::Constraint(_))));
+        }
     }
 
     #[test]

@@ -22,6 +22,9 @@ use decode::Kind;
 
 /// Bytes of a picture that is looked at.
 pub const MAX_PICTURE_BYTES: usize = 5 * 1024 * 1024;
+/// Pictures that one request brings, and that an attribute of an entry has: each takes its time to be
+/// decoded, and all are sent with the entry.
+pub(crate) const MAX_PICTURES: usize = 16;
 /// Pixels of either side.
 const MAX_SIDE: u32 = 8192;
 /// Pixels in all. No decoder holds more than eleven bytes for each at once (a JPEG of four inks, a
@@ -63,6 +66,9 @@ pub enum PictureError {
     /// It begins like a picture and cannot be decoded.
     #[error("The picture is damaged, or of a rare kind. Save it again as JPEG or PNG, or choose another one")]
     Broken,
+    /// More than [`MAX_PICTURES`] in one request, or for one attribute.
+    #[error("One attribute takes {MAX_PICTURES} pictures at most")]
+    TooMany,
     /// More pictures than can be looked at.
     #[error("Many pictures are coming in at this moment. Wait a moment and try again")]
     Busy,
