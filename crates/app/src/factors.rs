@@ -16,7 +16,7 @@ use crate::access::{Visitor, standing};
 use crate::seal::Purpose;
 use crate::sessions::{Opened, Opening};
 use crate::sign_in::SignedIn;
-use crate::throttle::{Counted, Guess, Suspect, Throttle};
+use crate::throttle::{CODES_WINDOW, Counted, Guess, Suspect, Throttle};
 use crate::tokens::TicketKind;
 use crate::{App, Trouble};
 
@@ -201,9 +201,9 @@ impl App {
     async fn code_guess(&self, ctx: &Ctx, user: &User, since: Option<Timestamp>) -> Result<Counted, CodeError> {
         match self.guess(ctx, Guess::Code, &Suspect::Authenticator(user.id, since)).await? {
             Throttle::Go(counted) => Ok(counted),
-            Throttle::Paused | Throttle::Silent { .. } => {
-                Err(CodeError::Paused { left: self.settings().lockout.window })
-            }
+            Throttle::Paused => Err(CodeError::Paused { left: self.settings().lockout.window }),
+            // Too many came from everywhere.
+            Throttle::Silent { .. } => Err(CodeError::Paused { left: CODES_WINDOW }),
         }
     }
 

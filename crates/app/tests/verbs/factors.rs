@@ -23,6 +23,7 @@ on_both_pairs!(
     a_session_that_ended_meanwhile_proves_nothing,
     codes_are_held_back,
     a_hundred_codes_at_once_are_a_hundred_guesses,
+    a_hundred_codes_a_day_are_looked_at_wherever_they_come_from,
     after_a_reset_another_app_is_set_up,
     setting_passwords_begins_no_count_of_codes_anew,
     a_second_factor_that_was_just_set_up_is_asked_for,
@@ -294,6 +295,29 @@ async fn a_hundred_codes_at_once_are_a_hundred_guesses(pair: Pair) {
     }
     let looked_at = tries.join_all().await.into_iter().filter(|rejected| *rejected).count();
     assert_eq!(looked_at, house.settings.lockout.per_account_and_address as usize);
+}
+
+/// Whoever has the password and many addresses would find a code within weeks at ten times as many.
+async fn a_hundred_codes_a_day_are_looked_at_wherever_they_come_from(pair: Pair) {
+    let house = House::new(pair).await;
+    let ada = house.person("ada").await;
+    let (_, authenticator) = house.enrolled(&ada).await;
+    let visitor = house.visitor(&house.signed_in(&ada).await).await;
+    let mut looked_at = 0;
+    for number in 0..120 {
+        let code = authenticator.wrong_code(house.now());
+        let result = house.app.code_check(&house.from(&format!("203.0.113.{number}")), &visitor, &code).await;
+        looked_at += u32::from(is_rejected(&result));
+        if number % 10 == 0 {
+            house.pass(Span::from_mins(10));
+        }
+    }
+    assert_eq!(looked_at, 100);
+    let visitor = house.visitor(&house.signed_in(&ada).await).await;
+    let code = authenticator.code(house.now());
+    let held_back = house.app.code_check(&house.from("198.51.100.1"), &visitor, &code).await.unwrap_err();
+    assert!(matches!(held_back, CodeError::Paused { left } if left == Span::from_hours(24)), "{held_back:?}");
+    house.app.code_check(&house.ctx(), &visitor, &code).await.expect("where a code was right before");
 }
 
 async fn after_a_reset_another_app_is_set_up(pair: Pair) {
