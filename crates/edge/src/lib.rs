@@ -5,21 +5,27 @@
 //! service (HTTP). The one crate that names the library for TLS.
 
 mod accept;
-mod certificate;
+pub mod acme;
+mod certificates;
 mod descriptors;
 mod guarded;
 mod http;
+mod http2;
+mod https;
 mod lifecycle;
 mod limits;
 mod listen;
+mod redirect;
 mod tls;
 mod tunnel;
 
 pub use accept::accept;
-pub use certificate::{CertificateError, CertificateFiles, ServedCertificate};
+pub use certificates::{CertificateError, CertificateFiles, Certificates, ServedCertificate};
 pub use descriptors::raise_descriptors;
 pub use http::{BoundedBody, HttpDoor, HttpLimits, bounded};
+pub use https::HttpsDoor;
 pub use lifecycle::{End, Lifecycle, Signals, Stop};
 pub use limits::{Gate, Limits, Seat};
 pub use listen::{BindError, bind};
+pub use redirect::{Redirect, redirecting};
 pub use tls::{Encrypted, Tls, TlsError, choose_tls_library};

@@ -1,8 +1,8 @@
 //! TLS between the accepted stream and the door: one library, one set of rules (1.2 and 1.3, see
-//! RFC 9325), certificates from whoever resolves them.
+//! RFC 9325).
 //!
-//! A [`Tls`] asks its resolver at each handshake, so certificates are swapped by swapping what the
-//! resolver holds; open connections go on. Knows no files.
+//! Certificates are looked up at each handshake, so that a new one is served at once; open
+//! connections go on.
 
 use std::io::{Error, ErrorKind, Result};
 use std::sync::Arc;
@@ -10,15 +10,38 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::ResolvesServerCert;
 use rustls::version::{TLS12, TLS13};
 use thiserror::Error as ThisError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::certificates::{ACME_TLS, Certificates, Resolver, Strangers};
+
+const HTTP_1: &[u8] = b"http/1.1";
+const HTTP_2: &[u8] = b"h2";
+
 /// A stream on which everything is encrypted. Boxed: its state is large, and is moved about.
 pub type Encrypted<S> = Box<TlsStream<S>>;
+
+/// What is spoken on an encrypted stream, as was agreed on (ALPN, RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    /// HTTP/1.1; also where nothing was agreed on.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// Nothing: a CA has seen what it wanted to see (RFC 8737 section 3).
+    Challenge,
+}
+
+pub(crate) fn spoken<S>(stream: &Encrypted<S>) -> Spoken {
+    match stream.get_ref().1.alpn_protocol() {
+        Some(HTTP_2) => Spoken::Http2,
+        Some(ACME_TLS) => Spoken::Challenge,
+        _ => Spoken::Http1,
+    }
+}
 
 /// TLS cannot be spoken. The text says why.
 #[derive(Debug, ThisError)]
@@ -48,18 +71,32 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Handshakes with the certificates that `certificates` gives, each of which may take
-    /// `patience`.
+    /// TLS for HTTPS: HTTP/2 and HTTP/1.1, and challenges of a CA. Who names a site that has no
+    /// certificate in `certificates` is refused. A handshake may take `patience`.
     ///
     /// # Errors
     /// When the library cannot do what is asked of it.
-    pub fn new(certificates: Arc<dyn ResolvesServerCert>, patience: Duration) -> std::result::Result<Self, TlsError> {
+    pub fn for_https(certificates: &Certificates, patience: Duration) -> std::result::Result<Self, TlsError> {
+        let protocols = [HTTP_2, HTTP_1, ACME_TLS].map(<[u8]>::to_vec).to_vec();
+        Self::new(certificates.resolver(Strangers::Refused), protocols, patience)
+    }
+
+    /// TLS for LDAP, under whatever name it is asked for.
+    ///
+    /// # Errors
+    /// As [`Tls::for_https`].
+    pub fn for_ldap(certificates: &Certificates, patience: Duration) -> std::result::Result<Self, TlsError> {
+        Self::new(certificates.resolver(Strangers::GetDefault), Vec::new(), patience)
+    }
+
+    fn new(resolver: Resolver, protocols: Vec<Vec<u8>>, patience: Duration) -> std::result::Result<Self, TlsError> {
         let told = |error: rustls::Error| TlsError(error.to_string());
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(told)?
             .with_no_client_auth()
-            .with_cert_resolver(certificates);
+            .with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = protocols;
         // Programs that open a connection for each sign-in come again and again: a ticket spares
         // both sides the signature, and us the memory.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(told)?;
@@ -83,7 +120,6 @@ impl Tls {
 mod tests {
     use rcgen::{CertifiedKey as Made, generate_simple_self_signed};
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-    use rustls::server::ClientHello;
     use rustls::sign::CertifiedKey;
     use rustls::{ClientConfig, ProtocolVersion, RootCertStore};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
@@ -93,20 +129,13 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_millis(100);
 
-    #[derive(Debug)]
-    struct One(Arc<CertifiedKey>);
-
-    impl ResolvesServerCert for One {
-        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-            Some(Arc::clone(&self.0))
-        }
-    }
-
     fn made() -> (Tls, CertificateDer<'static>) {
         let Made { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
         let certified = CertifiedKey::from_der(vec![cert.der().clone()], key, &provider()).unwrap();
-        (Tls::new(Arc::new(One(Arc::new(certified))), PATIENCE).unwrap(), cert.der().clone())
+        let certificates = Certificates::new();
+        certificates.put(&["localhost".to_owned()], Arc::new(certified));
+        (Tls::for_https(&certificates, PATIENCE).unwrap(), cert.der().clone())
     }
 
     #[tokio::test]

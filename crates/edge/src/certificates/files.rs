@@ -14,13 +14,14 @@ use std::time::Duration;
 use ostiary_model::Timestamp;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error as RustlsError, InconsistentKeys};
 use thiserror::Error;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
 
+use super::map::Certificates;
 use crate::tls::provider;
 
 /// How often is looked whether the files have changed.
@@ -134,20 +135,23 @@ type FileStamp = (u64, u64, u64, i64, i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp(FileStamp, FileStamp);
 
-/// The certificate that is served, whatever name is asked for.
+/// A certificate from files, as it is served.
 pub struct ServedCertificate {
     files: CertificateFiles,
+    certificates: Certificates,
     current: RwLock<Arc<CertifiedKey>>,
 }
 
 impl ServedCertificate {
-    /// Reads the files and serves what they hold.
+    /// Reads the files and serves what they hold for the names in it, and in `certificates` from now
+    /// on.
     ///
     /// # Errors
     /// As [`CertificateFiles::read`].
-    pub fn open(files: CertificateFiles) -> Result<Arc<Self>, CertificateError> {
-        let current = RwLock::new(Arc::new(files.read()?));
-        Ok(Arc::new(Self { files, current }))
+    pub fn open(files: CertificateFiles, certificates: Certificates) -> Result<Arc<Self>, CertificateError> {
+        let current = Arc::new(files.read()?);
+        certificates.renew(None, &names(&current), Arc::clone(&current));
+        Ok(Arc::new(Self { files, certificates, current: RwLock::new(current) }))
     }
 
     /// The files that it comes from.
@@ -160,8 +164,7 @@ impl ServedCertificate {
     /// `None` when it cannot be told.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
-        let current = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
-        current.cert.iter().filter_map(|certificate| not_after(certificate)).min()
+        self.current().cert.iter().filter_map(|certificate| not_after(certificate)).min()
     }
 
     /// Looks every few seconds whether the files have changed, for ever.
@@ -181,11 +184,17 @@ impl ServedCertificate {
         }
     }
 
+    fn current(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn renew(&self) {
         // Two small files, and only when they have changed: not worth a thread of their own.
         match self.files.read() {
             Ok(fresh) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+                let (before, fresh) = (self.current(), Arc::new(fresh));
+                self.certificates.renew(Some(&before), &names(&fresh), Arc::clone(&fresh));
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
                 tracing::info!(certificate = %self.files.certificate.display(), "a new certificate is served");
             }
             Err(error) => tracing::warn!("{} {error}; the one from before goes on being served", error.setting()),
@@ -199,10 +208,15 @@ fn not_after(certificate: &[u8]) -> Option<Timestamp> {
     Some(Timestamp::from_secs(certificate.validity().not_after.timestamp()))
 }
 
-impl ResolvesServerCert for ServedCertificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
-    }
+/// The names that a certificate is for (RFC 5280 section 4.2.1.6).
+fn names(certificate: &CertifiedKey) -> Vec<String> {
+    let own = certificate.cert.first().and_then(|own| X509Certificate::from_der(own).ok());
+    let names = own.as_ref().and_then(|(_, own)| own.subject_alternative_name().ok().flatten());
+    let dns = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    };
+    names.map(|names| names.value.general_names.iter().filter_map(dns).collect()).unwrap_or_default()
 }
 
 impl fmt::Debug for ServedCertificate {
@@ -229,6 +243,10 @@ mod tests {
         files
     }
 
+    fn opened(files: CertificateFiles) -> Arc<ServedCertificate> {
+        ServedCertificate::open(files, Certificates::new()).unwrap()
+    }
+
     #[test]
     fn the_first_of_its_certificates_that_ends_counts() {
         let folder = tempfile::tempdir().unwrap();
@@ -241,7 +259,7 @@ mod tests {
         // From 2050 on years have four digits in a certificate.
         for (own, issuer, first) in [(2031, 2055, "20310301000000Z"), (2055, 2051, "20510301000000Z")] {
             let ((own, key), (issuer, _)) = (until(own), until(issuer));
-            let served = ServedCertificate::open(put(folder.path(), &format!("{own}{issuer}"), &key)).unwrap();
+            let served = opened(put(folder.path(), &format!("{own}{issuer}"), &key));
             assert_eq!(served.ends_at(), Timestamp::from_generalized_time(first));
         }
     }
@@ -275,8 +293,9 @@ mod tests {
     async fn a_changed_pair_is_taken_up_and_a_broken_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let (certificate, key) = made();
-        let served = ServedCertificate::open(put(folder.path(), &certificate, &key)).unwrap();
-        let serves = || served.current.read().unwrap().cert.first().unwrap().to_vec();
+        let certificates = Certificates::new();
+        let served = ServedCertificate::open(put(folder.path(), &certificate, &key), certificates.clone()).unwrap();
+        let serves = || certificates.get("localhost").unwrap().cert.first().unwrap().to_vec();
         let first = serves();
         let following = Arc::clone(&served).follow();
         let looking = async {
