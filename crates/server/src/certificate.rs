@@ -1,4 +1,4 @@
-//! The end of the certificate for LDAP: a word before it at the start, once a day after that, and
+//! The end of a certificate from files: a word before it at the start, once a day after that, and
 //! by `ostiary check`. Else the first to notice would be the clients, which turn away all at once.
 
 use std::sync::Arc;
@@ -14,11 +14,14 @@ const NOTICE: Span = Span::from_days(21);
 /// How often it is spoken of.
 const OFTEN: Span = Span::from_days(1);
 
-/// What there is to say of `certificate` now; nothing while its end is far.
-pub(crate) fn warning(certificate: &ServedCertificate) -> Option<String> {
+/// What there is to say of `certificate`, which `section` of the configuration names; nothing while
+/// its end is far.
+pub(crate) fn warning(section: &str, certificate: &ServedCertificate) -> Option<String> {
     let told = words(certificate.ends_at()?, SystemClock.now())?;
     let file = certificate.files().certificate.display().to_string();
-    Some(format!("[ldap] certificate_file names {file:?}, which {told}; a new one in its place is taken up at once"))
+    Some(format!(
+        "[{section}] certificate_file names {file:?}, which {told}; a new one in its place is taken up at once"
+    ))
 }
 
 fn words(end: Timestamp, now: Timestamp) -> Option<String> {
@@ -33,9 +36,9 @@ fn words(end: Timestamp, now: Timestamp) -> Option<String> {
 }
 
 /// Says so in the log, now and then once a day, for ever.
-pub(crate) async fn watch(certificate: Arc<ServedCertificate>) {
+pub(crate) async fn watch(section: &'static str, certificate: Arc<ServedCertificate>) {
     loop {
-        if let Some(warning) = warning(&certificate) {
+        if let Some(warning) = warning(section, &certificate) {
             tracing::warn!("{warning}");
         }
         tokio::time::sleep(OFTEN.to_std()).await;

@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ostiary_app::App;
-use ostiary_edge::{Encrypted, Gate, HttpDoor, Lifecycle, Limits, Seat, ServedCertificate, Tls, accept, bounded};
-use ostiary_httpkit::{Doors, FrontSettings, front};
+use ostiary_edge::{
+    Certificates, Encrypted, Gate, HttpDoor, HttpsDoor, Lifecycle, Limits, Redirect, Seat, ServedCertificate, Stop,
+    Tls, accept, bounded, redirecting,
+};
+use ostiary_gate::{Settings, Sites};
+use ostiary_httpkit::{Doors, FrontSettings, front, routes};
 use ostiary_ldap::{Encrypt, LdapDoor, Peer};
 use ostiary_model::Ctx;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::certificate;
-use crate::config::{ClientConfig, HttpConfig, LdapConfig};
+use crate::config::{ClientConfig, HttpConfig, LdapConfig, SiteEntry};
 
 /// How long a TLS handshake may take. Whoever needs longer is no client.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -28,32 +32,97 @@ pub(crate) async fn sync_clients(app: &App, ctx: &Ctx, clients: &[ClientConfig])
     app.clients_from_config(ctx, &configured).await.context("[[clients]]")
 }
 
-/// Opens the pages and OpenID Connect on `listeners`.
-pub(crate) fn http(app: &Arc<App>, config: &HttpConfig, listeners: Vec<TcpListener>, life: &Lifecycle) {
+/// Forwards requests for the hosts of `[[sites]]`.
+pub(crate) fn sites(ctx: &Ctx, config: &HttpConfig, entries: &[SiteEntry], life: &Lifecycle) -> Sites {
+    let settings = Settings { trusted_proxies: config.trusted_proxies.clone(), ..Settings::default() };
+    let life = life.clone();
+    let spawn = Arc::new(move |work| life.connection(work));
+    Sites::new(entries.iter().filter_map(SiteEntry::to_site).collect(), settings, ctx, spawn)
+}
+
+/// Where HTTP and HTTPS are opened, and the certificates for it.
+pub(crate) struct HttpPorts {
+    pub(crate) plain: Vec<TcpListener>,
+    /// Empty: there is no HTTPS.
+    pub(crate) tls: Vec<TcpListener>,
+    pub(crate) certificates: Certificates,
+}
+
+/// Opens the pages and OpenID Connect on `ports`, behind `sites`. With HTTPS, plain HTTP only leads
+/// there.
+///
+/// # Errors
+/// When TLS cannot be spoken.
+pub(crate) fn http(
+    app: &Arc<App>,
+    config: &HttpConfig,
+    ports: HttpPorts,
+    sites: &Sites,
+    life: &Lifecycle,
+) -> Result<()> {
     let settings = FrontSettings { trusted_proxies: config.trusted_proxies.clone() };
     let doors = Doors {
         accounts: ostiary_ui::portal(Arc::clone(app)).merge(ostiary_oidc::router(Arc::clone(app))),
         directory: ostiary_ui::panel(Arc::clone(app)),
     };
-    let service = front(Arc::clone(app), settings, doors, ostiary_ui::render_problem);
+    let limits = config.limits;
+    let service = bounded(front(Arc::clone(app), settings, doors, ostiary_ui::render_problem), limits);
+    let service = sites.before(service, !ports.tls.is_empty());
     let gate = Gate::new(Limits {
         total: config.max_connections,
         per_party: config.max_connections_per_address,
         shared: config.trusted_proxies.clone(),
     });
-    let door = HttpDoor { service: bounded(service, config.limits), limits: config.limits };
+    if ports.tls.is_empty() {
+        let door = HttpDoor { service, limits };
+        open("HTTP", ports.plain, &gate, life, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
+        return Ok(());
+    }
+    let site = &app.settings().site;
+    let origins = [&site.accounts_url, &site.directory_url]
+        .map(|url| (url.host_str().unwrap_or_default().to_owned(), url.origin().ascii_serialization()));
+    let port = site.accounts_url.port().map_or_else(String::new, |port| format!(":{port}"));
+    let forwarded = sites.hosts().map(|host| (host.to_owned(), format!("https://{host}{port}")));
+    let origins = origins.into_iter().chain(forwarded);
+    let is_health = |path: &str| path == routes::HEALTH;
+    let door = HttpDoor { service: redirecting(Redirect::new(origins), service.clone(), is_health), limits };
+    open("HTTP", ports.plain, &gate, life, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
+    let tls = Tls::for_https(&ports.certificates, HANDSHAKE.min(limits.idle))?;
+    let door = HttpsDoor { tls, door: HttpDoor { service, limits } };
+    open("HTTPS", ports.tls, &gate, life, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
+    Ok(())
+}
+
+/// Serves what comes in on `listeners`.
+fn open<F>(
+    name: &'static str,
+    listeners: Vec<TcpListener>,
+    gate: &Gate,
+    life: &Lifecycle,
+    serve: impl Fn(TcpStream, SocketAddr, Stop) -> F + Clone + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     for listener in listeners {
-        let (door, stop) = (door.clone(), life.stop().clone());
-        let serve = move |stream, peer, _: Seat| door.clone().serve(stream, peer, stop.clone());
-        life.service("HTTP", accept(listener, gate.clone(), life.clone(), serve));
+        let (serve, stop) = (serve.clone(), life.stop().clone());
+        let serve = move |stream, peer, _: Seat| serve(stream, peer, stop.clone());
+        life.service(name, accept(listener, gate.clone(), life.clone(), serve));
     }
 }
 
-/// Where LDAP is opened, and the certificate for it, if there is one.
+/// Takes up what becomes of certificates in files, and says so before one ends.
+pub(crate) fn follow(files: &[(&'static str, Arc<ServedCertificate>)], life: &Lifecycle) {
+    for (section, served) in files {
+        life.service("certificates in files", Arc::clone(served).follow());
+        life.service("the end of certificates in files", certificate::watch(section, Arc::clone(served)));
+    }
+}
+
+/// Where LDAP is opened, and the certificates for it, if there are any.
 pub(crate) struct LdapPorts {
     pub(crate) plain: Vec<TcpListener>,
     pub(crate) tls: Vec<TcpListener>,
-    pub(crate) certificate: Option<Arc<ServedCertificate>>,
+    pub(crate) certificates: Option<Certificates>,
 }
 
 /// Opens LDAP on `ports`.
@@ -71,15 +140,9 @@ pub(crate) fn ldap(app: &Arc<App>, config: &LdapConfig, ports: LdapPorts, life: 
         settings: Arc::new(config.limits.clone()),
         stop: life.stop().draining().clone(),
     };
-    let tls = match ports.certificate {
-        Some(certificate) => {
-            life.service("the certificate for LDAP", Arc::clone(&certificate).follow());
-            life.service("the end of the certificate for LDAP", certificate::watch(Arc::clone(&certificate)));
-            // Whoever shakes hands is nobody yet, and waits no longer than such a one may.
-            Some(Tls::new(certificate, HANDSHAKE.min(config.limits.idle_unbound))?)
-        }
-        None => None,
-    };
+    // Whoever shakes hands is nobody yet, and waits no longer than such a one may.
+    let patience = HANDSHAKE.min(config.limits.idle_unbound);
+    let tls = ports.certificates.map(|certificates| Tls::for_ldap(&certificates, patience)).transpose()?;
     for listener in ports.plain {
         let (door, tls, gate) = (door.clone(), tls.clone(), gate.only_from(&config.allow_from));
         let serve = move |stream, peer, seat| door.clone().plain(stream, at(peer, seat), tls.clone().map(StartTls));

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::announce::LdapAddresses;
 use crate::config::Config;
-use crate::doors::LdapPorts;
+use crate::doors::{HttpPorts, LdapPorts};
 use crate::{announce, background, doors, house, log};
 
 /// Files and sockets that are kept free of connections: for database, cache, mail and files.
@@ -35,26 +35,32 @@ pub(crate) fn run(config: Config) -> Result<()> {
 async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     let signals = Signals::listen().context("signals cannot be listened for")?;
     let life = Lifecycle::new();
-    let certificate = config.ldap_certificate()?;
+    let served = config.certificates()?;
     // Ports first: a second start by mistake ends here, before it touches any data.
-    let http = listen(&config.http.listen, "http", "listen")?;
+    let https = if config.https.is_on() { config.https.listen.as_slice() } else { &[] };
+    let http = HttpPorts {
+        plain: listen(&config.http.listen, "http", "listen")?,
+        tls: listen(https, "https", "listen")?,
+        certificates: served.https,
+    };
     let ldap = LdapPorts {
         plain: listen(config.ldap.listen.as_deref().unwrap_or_default(), "ldap", "listen")?,
         tls: listen(config.ldap.tls_listen.as_deref().unwrap_or_default(), "ldap", "tls_listen")?,
-        certificate,
+        certificates: served.ldap,
     };
-    let http_at = addresses(&http)?;
+    let pages_at = addresses(if http.tls.is_empty() { &http.plain } else { &http.tls })?;
     let ldap_at = LdapAddresses { plain: addresses(&ldap.plain)?, tls: addresses(&ldap.tls)? };
     fit_connections(&mut config)?;
 
-    let app = house::open(&config, http_at.first().map_or(0, SocketAddr::port)).await?;
+    let app = house::open(&config, pages_at.first().map_or(0, SocketAddr::port)).await?;
     house::warn_of_readers(&config.data_dir);
     let ctx = app.ctx(Actor::Server);
     doors::sync_clients(&app, &ctx, &config.clients).await?;
     let link = app.first_administrator_link(&ctx).await?;
 
-    doors::http(&app, &config.http, http, &life);
+    doors::http(&app, &config.http, http, &doors::sites(&ctx, &config.http, &config.sites, &life), &life)?;
     doors::ldap(&app, &config.ldap, ldap, &life)?;
+    doors::follow(&served.files, &life);
     background::start(&app, &life);
 
     announce::addresses(app.settings(), &ldap_at, &config.data_dir);
@@ -91,7 +97,10 @@ fn listen(addresses: &[SocketAddr], section: &str, key: &str) -> Result<Vec<TcpL
 fn fit_connections(config: &mut Config) -> Result<()> {
     let most = raise_descriptors().context("the system does not tell how many files may be open")?;
     let (http, ldap) = (config.http.max_connections, config.ldap.max_connections);
-    let (http, ldap) = shares(most.saturating_sub(RESERVED), http, ldap);
+    // What is forwarded takes a second one for each connection.
+    let each = if config.sites.is_empty() { 1 } else { 2 };
+    let (http, ldap) = shares(most.saturating_sub(RESERVED), http.saturating_mul(each), ldap);
+    let http = (http / each).max(1);
     if (http, ldap) != (config.http.max_connections, config.ldap.max_connections) {
         tracing::warn!(
             "the system lets this process open {most} files, so [http] max_connections counts as {http} and [ldap] max_connections as {ldap}; raise the limit (LimitNOFILE in systemd, ulimits in Docker)"

@@ -101,8 +101,9 @@ pub(crate) fn complain(error: &anyhow::Error) {
 /// # Errors
 /// When a file that it names cannot be used. Other mistakes do not let it get this far.
 pub(crate) fn check(config: &Config) -> Result<()> {
-    let served = config.ldap_certificate()?;
-    for warning in config.warnings().into_iter().chain(served.as_deref().and_then(certificate::warning)) {
+    let served = config.certificates()?;
+    let ends = served.files.iter().filter_map(|(section, served)| certificate::warning(section, served));
+    for warning in config.warnings().into_iter().chain(ends) {
         let _ = writeln!(std::io::stderr(), "ostiary: warning: {warning}");
     }
     print("The configuration has no mistakes.\n");
@@ -136,7 +137,8 @@ pub(crate) fn with_house(config: &Config, command: impl AsyncFnOnce(Arc<App>) ->
             config.data_dir.display()
         );
     }
-    let port = config.http.listen.first().map_or(0, std::net::SocketAddr::port);
+    let pages = if config.https.is_on() { &config.https.listen } else { &config.http.listen };
+    let port = pages.first().map_or(0, std::net::SocketAddr::port);
     small_runtime()?.block_on(async {
         let app = house::open(config, port).await?;
         let outcome = command(Arc::clone(&app)).await;

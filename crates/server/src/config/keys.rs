@@ -3,7 +3,7 @@
 
 use super::raw::Raw;
 use super::setting::{Allowed, Setting};
-use super::{ClientConfig, Config};
+use super::{ClientConfig, Config, SiteEntry};
 
 /// One key, which sets a part of `T`.
 pub(crate) struct Key<T> {
@@ -59,7 +59,7 @@ pub(crate) const SECTIONS: &[Section] = &[
         keys: keys! {
             "domain" site.domain: "People sign in at accounts.DOMAIN; administrators work at directory.DOMAIN.";
             "org_name" site.org_name: "What the organisation is called on every page and in every mail.";
-            "accounts_url" site.accounts_url: "Where people sign in, as browsers see it; also the issuer of tokens. Empty: for localhost\n\"http://accounts.localhost\" with the port of [http] listen, else \"https://accounts.DOMAIN\".";
+            "accounts_url" site.accounts_url: "Where people sign in, as browsers see it; also the issuer of tokens. Empty: with [https]\n\"https://accounts.DOMAIN\" with its port, without it for localhost \"http://accounts.localhost\" with\nthe port of [http] listen, else \"https://accounts.DOMAIN\".";
             "directory_url" site.directory_url: "Where administrators work, as browsers see it. Empty: likewise, with directory.DOMAIN.";
         },
     },
@@ -96,7 +96,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "http",
-        doc: "The pages and OpenID Connect, in plain HTTP. Put a reverse proxy with TLS in front of\nanything that is not on this machine.",
+        doc: "Plain HTTP. With [https] it only sends browsers on to HTTPS: give it port 80 then. Without,\nit has the pages and OpenID Connect: put a reverse proxy with TLS in front of anything that is\nnot on this machine.",
         keys: keys! {
             "listen" http.listen: "One address with a port, or a list of them.";
             "trusted_proxies" http.trusted_proxies: "Reverse proxies whose X-Forwarded-For is believed: addresses or ranges such as \"10.0.0.0/8\".\nWithout it everybody behind a proxy counts as one address.";
@@ -104,6 +104,16 @@ pub(crate) const SECTIONS: &[Section] = &[
             "max_connections_per_address" http.max_connections_per_address: "Connections at once from one address (IPv6: one /64) that is no trusted proxy; further ones are\nclosed.";
             "idle_timeout" http.limits.idle: "How long a connection may bring no whole request, or take nothing of an answer.";
             "request_timeout" http.limits.request: "How long one request may take.";
+        },
+    },
+    Section {
+        name: "https",
+        doc: "The pages and OpenID Connect over HTTPS (TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2). Limits are those\nof [http]. LDAP uses the same certificates, unless it has its own.",
+        keys: keys! {
+            "mode" https.mode: "Where certificates come from. \"off\": there is no HTTPS. \"files\": from certificate_file and key_file.";
+            "listen" https.listen: "One address with a port, or a list of them.";
+            "certificate_file" https.certificate_file: "The certificate and those of its issuers, in a PEM file that Ostiary's user can read. It must be\nfor both hosts. A new one in its place is taken up at once; from three weeks before the end\nthe log says so once a day.";
+            "key_file" https.key_file: "Its private key, in a PEM file, not encrypted.";
         },
     },
     Section {
@@ -205,4 +215,10 @@ pub(crate) const CLIENT_KEYS: &[Key<ClientConfig>] = keys! {
     "scopes" scopes: "What it may ask for. Empty: openid, profile, email, groups and offline_access.";
     "claims_in_id_token" claims_in_id_token: "Whether name, address and groups stand in the ID token as well.";
     "consent_remember" consent_remember: "How long a person's consent is remembered, or \"never\".";
+};
+
+/// The keys of one `[[sites]]` entry.
+pub(crate) const SITE_KEYS: &[Key<SiteEntry>] = keys! {
+    "host" host: "Its host name, which is none of Ostiary's own.";
+    "upstream" upstream: "Where the service answers, in plain HTTP: host and port. It is told by X-Forwarded-For,\nX-Forwarded-Proto and X-Forwarded-Host where a request comes from.";
 };

@@ -2,16 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use ostiary_app::BindPassword;
-use ostiary_edge::{CertificateFiles, ServedCertificate};
 use ostiary_ldap::LdapSettings;
 use ostiary_model::Network;
 
-use super::Config;
 use super::log::{choice, write_choice};
-use super::problems::Problems;
 use super::raw::Raw;
 use super::setting::{Allowed, Setting};
 
@@ -60,11 +56,6 @@ impl Setting for BindPassword {
 }
 
 impl LdapConfig {
-    fn certificate_files(&self) -> Option<CertificateFiles> {
-        let (certificate, key) = (self.certificate_file.clone()?, self.key_file.clone()?);
-        Some(CertificateFiles { certificate, key })
-    }
-
     /// Where programs find LDAP, as people are told: over TLS where that is offered, on this machine
     /// where nobody else gets in, else on `host`. `None` where the port is not known beforehand.
     pub(super) fn url(&self, host: &str) -> Option<String> {
@@ -83,8 +74,9 @@ impl LdapConfig {
         })
     }
 
-    /// Keys that do not go with the others, and why.
-    pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
+    /// Keys that do not go with the others, and why. `https` is whether there are certificates for
+    /// HTTPS.
+    pub(super) fn problems(&self, https: bool) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         let mut missing = |key, given: &str, what: &str| {
             problems.push((key, format!("is not set, but {given} is; set both, or none: it names the file of {what}")));
@@ -92,8 +84,9 @@ impl LdapConfig {
         match (&self.certificate_file, &self.key_file) {
             (Some(_), None) => missing("key_file", "certificate_file", "the certificate's private key"),
             (None, Some(_)) => missing("certificate_file", "key_file", "the certificate"),
-            (None, None) if self.tls_listen.is_some() => {
-                problems.push(("tls_listen", "needs a certificate: set certificate_file and key_file".to_owned()));
+            (None, None) if self.tls_listen.is_some() && !https => {
+                let what = "needs a certificate: set certificate_file and key_file, or [https] mode";
+                problems.push(("tls_listen", what.to_owned()));
             }
             _ => {}
         }
@@ -101,31 +94,12 @@ impl LdapConfig {
     }
 
     /// What works but deserves a word.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self, https: bool) -> Vec<String> {
         let plain = self.listen.iter().flatten().filter(|address| !address.ip().is_loopback());
         plain
-            .filter(|_| self.certificate_file.is_none())
+            .filter(|_| self.certificate_file.is_none() && !https)
             .map(|address| format!("LDAP on {address} is plain text: passwords can be read on the way"))
             .collect()
-    }
-}
-
-impl Config {
-    /// The certificate for LDAP, read from its files, if there is one.
-    ///
-    /// # Errors
-    /// Says which of the files cannot be used, and why.
-    pub(crate) fn ldap_certificate(&self) -> Result<Option<Arc<ServedCertificate>>, Problems> {
-        let Some(files) = self.ldap.certificate_files() else { return Ok(None) };
-        ServedCertificate::open(files).map(Some).map_err(|error| {
-            let mut problems = Problems::default();
-            let what = format!("[ldap] {} {error}", error.setting());
-            match self.place("ldap", error.setting()) {
-                Some(place) => problems.at(place, what),
-                None => problems.general(what),
-            }
-            problems
-        })
     }
 }
 

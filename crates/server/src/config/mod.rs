@@ -8,6 +8,7 @@ mod clients;
 mod environment;
 mod example;
 mod file;
+mod https;
 mod keys;
 mod ldap;
 mod log;
@@ -16,6 +17,7 @@ mod raw;
 mod read;
 mod setting;
 mod site;
+mod sites;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -30,11 +32,13 @@ use url::Url;
 
 pub(crate) use clients::{ClientConfig, Remember};
 pub(crate) use example::example;
+pub(crate) use https::HttpsConfig;
 pub(crate) use ldap::LdapConfig;
 pub(crate) use log::{LogFormat, LogLevel};
 use problems::Place;
 pub(crate) use problems::Problems;
 pub(crate) use setting::format_span;
+pub(crate) use sites::SiteEntry;
 
 /// The file that is read when the command line names none and it is there.
 const DEFAULT_FILE: &str = "ostiary.toml";
@@ -49,6 +53,7 @@ pub(crate) struct Config {
     pub(crate) database: Option<DatabaseUrl>,
     pub(crate) cache: CacheUrl,
     pub(crate) http: HttpConfig,
+    pub(crate) https: HttpsConfig,
     pub(crate) ldap: LdapConfig,
     pub(crate) mail: MailConfig,
     pub(crate) hash: HashParameters,
@@ -58,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) tokens: TokenSettings,
     pub(crate) log: LogConfig,
     pub(crate) clients: Vec<ClientConfig>,
+    pub(crate) sites: Vec<SiteEntry>,
     /// Section and key of all that was set, and where.
     places: Vec<(String, String, Place)>,
 }
@@ -113,6 +119,7 @@ impl Default for Config {
                 max_connections_per_address: 100,
                 limits: HttpLimits::default(),
             },
+            https: HttpsConfig::default(),
             ldap: LdapConfig::default(),
             mail: MailConfig { route: None, from: String::new() },
             hash: HashParameters::default(),
@@ -122,6 +129,7 @@ impl Default for Config {
             tokens: TokenSettings::default(),
             log: LogConfig { level: LogLevel::Info, format: LogFormat::Text },
             clients: Vec::new(),
+            sites: Vec::new(),
             places: Vec::new(),
         }
     }

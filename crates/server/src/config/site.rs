@@ -15,7 +15,7 @@ fn is_local(domain: &str) -> bool {
     domain == "localhost" || domain.ends_with(".localhost")
 }
 
-fn is_domain(domain: &str) -> bool {
+pub(super) fn is_domain(domain: &str) -> bool {
     domain.len() <= 240
         && domain.split('.').all(|label| {
             !label.is_empty()
@@ -76,8 +76,11 @@ impl Config {
         for (key, allowed) in self.posix.problems() {
             told("posix", key, format!("cannot be used; allowed is {allowed}"));
         }
-        for (key, what) in self.ldap.problems() {
+        for (key, what) in self.ldap.problems(self.https.is_on()) {
             told("ldap", key, what);
+        }
+        for (key, what) in self.https.problems() {
+            told("https", key, what);
         }
         for (number, client) in self.clients.iter().enumerate() {
             let twice = self.clients.iter().take(number).any(|other| other.id == client.id);
@@ -85,6 +88,7 @@ impl Config {
                 problems.at(place, format_args!("[[clients]] {:?} is there twice; leave one of them out", client.id));
             }
         }
+        self.check_sites(problems);
     }
 
     /// Where a key was set, if it was.
@@ -118,6 +122,8 @@ impl Config {
         }
         let domain = &self.site.domain;
         let address = match (is_local(domain), port) {
+            (_, 0 | 443) if self.https.is_on() => format!("https://{name}.{domain}"),
+            (_, port) if self.https.is_on() => format!("https://{name}.{domain}:{port}"),
             (true, 0 | 80) => format!("http://{name}.{domain}"),
             (true, port) => format!("http://{name}.{domain}:{port}"),
             (false, _) => format!("https://{name}.{domain}"),
@@ -176,7 +182,7 @@ impl Config {
                 }
             }
         }
-        warnings.extend(self.ldap.warnings());
+        warnings.extend(self.ldap.warnings(self.https.is_on()));
         warnings
     }
 }

@@ -1,0 +1,149 @@
+//! `[https]`: ports, where certificates come from, and what does not go together; and the
+//! certificates from files, for HTTPS and for LDAP.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ostiary_edge::{CertificateFiles, Certificates, ServedCertificate};
+
+use super::Config;
+use super::log::{choice, write_choice};
+use super::problems::Problems;
+use super::raw::Raw;
+use super::setting::{Allowed, Setting};
+
+/// `[https]`.
+pub(crate) struct HttpsConfig {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) mode: HttpsMode,
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+/// Where the certificates for HTTPS come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HttpsMode {
+    /// There is no HTTPS: somebody else is in front.
+    Off,
+    /// From files.
+    Files,
+}
+
+const MODES: &[(&str, HttpsMode)] = &[("off", HttpsMode::Off), ("files", HttpsMode::Files)];
+
+impl Default for HttpsConfig {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 443))],
+            mode: HttpsMode::Off,
+            certificate_file: None,
+            key_file: None,
+        }
+    }
+}
+
+impl Setting for HttpsMode {
+    fn read(raw: &Raw) -> Result<Self, Allowed> {
+        choice(raw, MODES)
+    }
+
+    fn write(&self) -> String {
+        write_choice(self, MODES)
+    }
+}
+
+impl HttpsConfig {
+    pub(crate) fn is_on(&self) -> bool {
+        self.mode != HttpsMode::Off
+    }
+
+    /// Keys that do not go with the others, and why.
+    pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
+        let files = [("certificate_file", &self.certificate_file), ("key_file", &self.key_file)];
+        files
+            .into_iter()
+            .filter_map(|(key, file)| match (self.mode, file) {
+                (HttpsMode::Files, None) => {
+                    Some((key, "is not set; [https] mode = \"files\" needs certificate_file and key_file".to_owned()))
+                }
+                (HttpsMode::Off, Some(_)) => {
+                    Some((key, "is set, but nothing is served with it; set [https] mode = \"files\"".to_owned()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// The certificates that are served, and the files that some of them come from.
+pub(crate) struct Served {
+    /// For HTTPS.
+    pub(crate) https: Certificates,
+    /// For LDAP, if it is to speak TLS: files of its own, else those of HTTPS.
+    pub(crate) ldap: Option<Certificates>,
+    /// Each with the section that names it.
+    pub(crate) files: Vec<(&'static str, Arc<ServedCertificate>)>,
+}
+
+impl Config {
+    /// Reads the certificates that come from files.
+    ///
+    /// # Errors
+    /// Says which of the files cannot be used, and why.
+    pub(crate) fn certificates(&self) -> Result<Served, Problems> {
+        let mut served = Served { https: Certificates::new(), ldap: None, files: Vec::new() };
+        let files = |certificate: &Option<PathBuf>, key: &Option<PathBuf>| {
+            Some(CertificateFiles { certificate: certificate.clone()?, key: key.clone()? })
+        };
+        if self.https.is_on() {
+            if let Some(files) = files(&self.https.certificate_file, &self.https.key_file) {
+                served.files.push(("https", self.opened("https", files, &served.https)?));
+            }
+            served.ldap = Some(served.https.clone());
+        }
+        if let Some(files) = files(&self.ldap.certificate_file, &self.ldap.key_file) {
+            let own = Certificates::new();
+            served.files.push(("ldap", self.opened("ldap", files, &own)?));
+            served.ldap = Some(own);
+        }
+        Ok(served)
+    }
+
+    fn opened(
+        &self,
+        section: &str,
+        files: CertificateFiles,
+        certificates: &Certificates,
+    ) -> Result<Arc<ServedCertificate>, Problems> {
+        ServedCertificate::open(files, certificates.clone()).map_err(|error| {
+            let mut problems = Problems::default();
+            let what = format!("[{section}] {} {error}", error.setting());
+            match self.place(section, error.setting()) {
+                Some(place) => problems.at(place, what),
+                None => problems.general(what),
+            }
+            problems
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_go_with_the_mode_of_files() {
+        let told = |mode, certificate: Option<&str>, key: Option<&str>| {
+            let of = |path: Option<&str>| path.map(PathBuf::from);
+            let config =
+                HttpsConfig { mode, certificate_file: of(certificate), key_file: of(key), ..HttpsConfig::default() };
+            config.problems().into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        assert_eq!(told(HttpsMode::Off, None, None), [""; 0]);
+        assert_eq!(told(HttpsMode::Files, Some("c.pem"), Some("k.pem")), [""; 0]);
+        assert_eq!(told(HttpsMode::Files, Some("c.pem"), None), ["key_file"]);
+        assert_eq!(told(HttpsMode::Files, None, None), ["certificate_file", "key_file"]);
+        assert_eq!(told(HttpsMode::Off, Some("c.pem"), None), ["certificate_file"]);
+    }
+}
