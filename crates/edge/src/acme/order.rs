@@ -300,10 +300,8 @@ impl Desk<'_> {
 
     /// Why an order is invalid, name by name.
     async fn reasons(&self, order: &mut Order) -> Failure {
+        let of_order = order.state().error.as_ref().map(Failure::of_problem);
         let mut reasons: Vec<Failure> = Vec::new();
-        if let Some(problem) = &order.state().error {
-            reasons.push(Failure::of_problem(problem));
-        }
         let mut authorizations = order.authorizations();
         while let Some(Ok(mut authorization)) = authorizations.next().await {
             let read: Result<(), Failure> = ask!(self, authorization.refresh().await.map(drop));
@@ -316,11 +314,13 @@ impl Desk<'_> {
                 reasons.push(Failure { told: format!("{host}: {}", failure.told), ..failure });
             }
         }
+        reasons.sort_by(|one, other| one.told.cmp(&other.told));
         let told: Vec<&str> = reasons.iter().map(|failure| failure.told.as_str()).collect();
         let told = told.join("; ");
-        match reasons.into_iter().next_back() {
-            Some(last) => Failure { told, ..last },
-            None => Failure::of_names(Ladder::Looked, "the authority gives no reason"),
+        // Where one name is refused for good, nothing helps the others.
+        match reasons.into_iter().max_by_key(|failure| failure.ladder) {
+            Some(worst) => Failure { told, ..worst },
+            None => of_order.unwrap_or_else(|| Failure::of_names(Ladder::Looked, "the authority gives no reason")),
         }
     }
 }

@@ -234,7 +234,7 @@ impl Desk<'_> {
             directory: self.directory().to_owned(),
             kind: failure.kind(),
             failures,
-            told: failure.told.clone(),
+            told: failure.words(),
             settings,
             failed_at: now,
             next_at,

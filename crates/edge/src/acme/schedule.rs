@@ -67,7 +67,7 @@ impl Life {
 }
 
 /// Which ladder of waiting times a failure climbs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ladder {
     /// The authority or the way to it is out of order.
     Retry,

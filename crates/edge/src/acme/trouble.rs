@@ -9,8 +9,10 @@ use ostiary_store::{Error as StoreError, TroubleKind};
 use super::client::Heard;
 use super::schedule::Ladder;
 
-/// Characters that are kept of what an authority says.
-const MAX_WORDS: usize = 600;
+/// Characters that are kept of what an authority says about one thing.
+const MAX_WORDS: usize = 400;
+/// Characters that are kept of everything that went wrong at once.
+const MAX_TOLD: usize = 2_000;
 /// What error types begin with (RFC 8555 section 6.7).
 const ERROR: &str = "urn:ietf:params:acme:error:";
 
@@ -63,7 +65,7 @@ impl Failure {
             is_general: false,
             has_lost_account: false,
             ends_order: false,
-            told: clean(&told.into()),
+            told: clean(&told.into(), MAX_WORDS),
         }
     }
 
@@ -115,6 +117,11 @@ impl Failure {
         Self { has_lost_account, is_general: has_lost_account, ..Self::of_names(ladder, told) }
     }
 
+    /// What is kept of its words: there may have been many names.
+    pub(crate) fn words(&self) -> String {
+        clean(&self.told, MAX_TOLD)
+    }
+
     /// What is noted of it.
     pub(crate) const fn kind(&self) -> TroubleKind {
         match (self.not_before, self.ladder) {
@@ -147,9 +154,9 @@ fn words_of(problem: &Problem) -> String {
 }
 
 /// Without control characters and of bearable length.
-fn clean(words: &str) -> String {
+fn clean(words: &str, most: usize) -> String {
     let printable = |letter: char| if letter.is_control() { ' ' } else { letter };
-    words.chars().take(MAX_WORDS).map(printable).collect()
+    words.chars().take(most).map(printable).collect()
 }
 
 #[cfg(test)]
