@@ -1,8 +1,10 @@
 //! Add (RFC 4511 section 4.7): people below `ou=people`, groups below `ou=groups`, nothing deeper.
 
+use std::collections::HashMap;
+
 use ostiary_model::{Action, Attribute, Ctx, Dn, Filter, Rdn, Truth};
 
-use super::draft::{Draft, same};
+use super::draft::{Draft, key, same};
 use super::members::Members;
 use super::step::{Bearer, Kind, Modification, Steps};
 use super::{EntryError, group, person};
@@ -29,6 +31,7 @@ impl App {
         let schema = self.directory().schema();
         let add = |(attribute, values)| Modification { kind: Kind::Add, attribute, values };
         let mut steps = Steps::read(&schema, bearer, attributes.into_iter().map(add).collect())?;
+        say_once(&mut steps);
         self.pictures_prepare(&mut steps.own).await?;
         let draft = draft_of(bearer, &name, &steps)?;
         if condition.is_some_and(|condition| condition.evaluate(&draft) != Truth::True) {
@@ -101,6 +104,16 @@ impl App {
         self.audit_group(ctx, group.id, &new.change);
         Ok(Target::Group(group.id))
     }
+}
+
+/// What is given under two of its names, such as `cn` and `displayName`, is given once.
+fn say_once(steps: &mut Steps) {
+    let mut said = HashMap::new();
+    let mut once = |thing: Attribute, named: Attribute, values: &mut Vec<Vec<u8>>| {
+        values.retain(|value| *said.entry((thing, key(thing, value))).or_insert(named) == named);
+    };
+    steps.own.iter_mut().for_each(|step| once(step.attribute, step.named, &mut step.values));
+    steps.members.iter_mut().for_each(|step| once(Attribute::Member, step.attribute, &mut step.values));
 }
 
 /// The value of the name of an entry's own. Either attribute names people and groups, since programs

@@ -124,7 +124,7 @@ pub(super) fn same(attribute: Attribute, left: &[u8], right: &[u8]) -> bool {
 }
 
 /// What counts of a value when it is compared with another one of its attribute.
-fn key(attribute: Attribute, value: &[u8]) -> Vec<u8> {
+pub(super) fn key(attribute: Attribute, value: &[u8]) -> Vec<u8> {
     match read(attribute, value) {
         Some(Assertion::Text(text)) => text.into_string().into_bytes(),
         Some(Assertion::Reference(Reference::Dn(dn))) => dn.folded().into_string().into_bytes(),

@@ -22,6 +22,7 @@ pub(super) fn draft(schema: &Schema, entry: &GroupEntry) -> Draft {
 /// What is to be different, when an entry that was `before` is to be `after`.
 pub(super) fn diff(before: &Draft, after: &Draft) -> Result<GroupChange, EntryError> {
     let mut change = GroupChange::default();
+    classes_stay(before, after, false)?;
     for attribute in after.attributes() {
         let (old, new) = (before.values(attribute), after.values(attribute));
         if old == new {
@@ -38,7 +39,6 @@ pub(super) fn diff(before: &Draft, after: &Draft) -> Result<GroupChange, EntryEr
             Attribute::GidNumber => {
                 change.gid_number = Some(number(new, "gidNumber")?.ok_or_else(|| needed("gidNumber"))?);
             }
-            Attribute::ObjectClass => classes_stay(old, new)?,
             Attribute::Custom(custom) => change.values.push((custom.number, new.to_vec())),
             _ => {}
         }

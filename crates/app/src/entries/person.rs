@@ -1,6 +1,6 @@
 //! A person's entry as attributes, and what is to be different as a change of a person.
 
-use ostiary_model::{Attribute, AttributeKind, HOME_DIRECTORY, LOGIN_SHELL, Schema, UserEntry};
+use ostiary_model::{Attribute, AttributeKind, HOME_DIRECTORY, LOGIN_SHELL, SSH_PUBLIC_KEY, Schema, UserEntry};
 
 use super::EntryError;
 use super::draft::{Draft, same};
@@ -55,6 +55,10 @@ pub(super) fn stored(schema: &Schema, draft: &mut Draft, values: &[(u32, Vec<Vec
 /// What is to be different, when an entry that was `before` is to be `after`.
 pub(super) fn diff(before: &Draft, after: &Draft, steps: &[Step]) -> Result<PersonDiff, EntryError> {
     let mut diff = PersonDiff::default();
+    let is_key =
+        |attribute: &Attribute| matches!(attribute, Attribute::Custom(custom) if custom.number == SSH_PUBLIC_KEY);
+    let has_key = after.attributes().filter(is_key).any(|attribute| !after.values(attribute).is_empty());
+    classes_stay(before, after, has_key)?;
     for attribute in after.attributes().filter(|attribute| before.values(*attribute) != after.values(*attribute)) {
         diff.take(attribute, before.values(attribute), after.values(attribute), steps)?;
     }
@@ -111,7 +115,6 @@ impl PersonDiff {
                 [picture] => self.picture = Some(Some(picture.clone())),
                 _ => return Err(single("jpegPhoto")),
             },
-            Attribute::ObjectClass => classes_stay(before, after)?,
             Attribute::Custom(custom) => change.values.push((custom.number, after.to_vec())),
             _ => {}
         }
@@ -119,9 +122,10 @@ impl PersonDiff {
     }
 }
 
-/// Classes come and go with what an entry has; the others stay.
-pub(super) fn classes_stay(before: &[Vec<u8>], after: &[Vec<u8>]) -> Result<(), EntryError> {
-    let is_optional = |class: &[u8]| class.eq_ignore_ascii_case(b"ldapPublicKey");
+/// The class of those who have an SSH key comes and goes with it; the others stay.
+pub(super) fn classes_stay(before: &Draft, after: &Draft, has_key: bool) -> Result<(), EntryError> {
+    let (before, after) = (before.values(Attribute::ObjectClass), after.values(Attribute::ObjectClass));
+    let is_optional = |class: &[u8]| !has_key && class.eq_ignore_ascii_case(b"ldapPublicKey");
     let stays = |class: &Vec<u8>| after.iter().any(|other| same(Attribute::ObjectClass, class, other));
     match before.iter().find(|class| !stays(class) && !is_optional(class)) {
         Some(class) => Err(EntryError::Class(format!("the object class {} stays", utf8(class)))),
