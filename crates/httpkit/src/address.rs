@@ -9,7 +9,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// A trusted proxy sent a list of addresses that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unreadable;
+pub struct Unreadable;
 
 /// The address that counts for `peer`'s request: the peer itself, or, when it is a trusted proxy,
 /// the last address in X-Forwarded-For that is not one. What anybody else writes there is not
@@ -18,7 +18,7 @@ pub(crate) struct Unreadable;
 /// # Errors
 /// [`Unreadable`] when a trusted proxy's list has anything but addresses in it: to fall back to
 /// some address would let one person be counted as another.
-pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Result<IpAddr, Unreadable> {
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Result<IpAddr, Unreadable> {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     if !is_trusted(client) {

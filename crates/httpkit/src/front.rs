@@ -173,8 +173,10 @@ impl Front {
     }
 }
 
-/// The name that was asked for. `None` when it is missing, doubled or no name.
-fn asked_host(request: &Request) -> Option<Authority> {
+/// The name that was asked for, with the port if there was one. `None` when it is missing, doubled
+/// or no name.
+#[must_use]
+pub fn asked_host<B>(request: &http::Request<B>) -> Option<Authority> {
     let authority = match request.uri().authority() {
         Some(authority) => authority.clone(),
         None => {

@@ -19,11 +19,12 @@ mod reply;
 pub mod routes;
 mod upload;
 
+pub use address::{Unreadable, client_address};
 pub use cookies::{Cookies, Jar, Theme};
 pub use csrf::CsrfForm;
 pub use door::{Arrival, Caller, Door, Side};
 pub use extract::{Path, Query};
-pub use front::{Doors, FrontSettings, Render, front};
+pub use front::{Doors, FrontSettings, Render, asked_host, front};
 pub use headers::INERT_POLICY;
 pub use mac::version_of;
 pub use problem::{Problem, Way, Words};

@@ -4,8 +4,8 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{CLIENT_KEYS, Key, SECTIONS};
-use super::{ClientConfig, Config};
+use super::keys::{CLIENT_KEYS, Key, SECTIONS, SITE_KEYS};
+use super::{ClientConfig, Config, SiteEntry};
 
 const HEAD: &str = "\
 # Ostiary's settings: every key with its default. Copy what you change into ostiary.toml, beside
@@ -16,6 +16,11 @@ const HEAD: &str = "\
 # instead: url_file = \"/run/secrets/database\", or OSTIARY_DATABASE__URL_FILE.
 #
 # Lengths of time are written \"30s\", \"15m\", \"12h\" or \"30d\". `ostiary check` tells all mistakes.
+";
+
+const SITES: &str = "\
+\n# Further host names, each forwarded to a service of one's own. Repeat the whole block for each one.
+# [[sites]]
 ";
 
 const CLIENTS: &str = "\
@@ -47,17 +52,31 @@ pub(crate) fn example() -> String {
             let _ = writeln!(text, "{} = {}", key.name, (key.show)(&defaults));
         }
     }
+    text.push_str(SITES);
+    block(&mut text, SITE_KEYS, &sample_site());
     text.push_str(CLIENTS);
-    let client = sample_client();
-    for key in CLIENT_KEYS {
+    block(&mut text, CLIENT_KEYS, &sample_client());
+    text
+}
+
+/// One entry of a list, all of it in comments.
+fn block<T>(text: &mut String, keys: &[Key<T>], sample: &T) {
+    for key in keys {
         let doc = format!("{}{}", key.doc, secret_words(key));
-        comment(&mut text, &doc.lines().map(|line| format!("# {line}\n")).collect::<String>());
+        comment(text, &doc.lines().map(|line| format!("# {line}\n")).collect::<String>());
         let _ = match key.secret {
             true => writeln!(text, "# {}_file = \"/run/secrets/directus\"", key.name),
-            false => writeln!(text, "# {} = {}", key.name, (key.show)(&client)),
+            false => writeln!(text, "# {} = {}", key.name, (key.show)(sample)),
         };
     }
-    text
+}
+
+fn sample_site() -> SiteEntry {
+    SiteEntry {
+        host: "wiki.example.org".to_owned(),
+        upstream: "http://127.0.0.1:3000".parse().ok(),
+        ..SiteEntry::default()
+    }
 }
 
 fn sample_client() -> ClientConfig {
@@ -107,6 +126,16 @@ mod tests {
                 assert!(file.contains(&format!("\n{} = ", key.name)), "{name} is missing");
             }
         }
+    }
+
+    #[test]
+    fn the_site_in_the_example_can_be_forwarded() {
+        let file = std::fs::read_to_string(path()).unwrap();
+        let block = file.split("# [[sites]]\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        let block: String = block.lines().map(|line| format!("{}\n", line.strip_prefix("# ").unwrap())).collect();
+        let text = format!("[[sites]]\n{block}");
+        let parsed = read::read(Some((Path::new("block"), &text)), Vec::new(), Problems::default()).unwrap();
+        assert_eq!(parsed.sites.len(), 1);
     }
 
     #[test]

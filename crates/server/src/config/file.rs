@@ -10,15 +10,18 @@ use super::problems::{Place, Problems, nearest};
 use super::raw::Raw;
 use super::read::Entry;
 
-const CLIENTS: &str = "clients";
+/// What there may be any number of.
+const LISTS: [&str; 2] = ["clients", "sites"];
 
 /// What a file says.
 #[derive(Default)]
 pub(crate) struct Document {
     /// The keys of all sections.
     pub(crate) entries: Vec<Entry>,
-    /// The entries of `[[clients]]`, each with its place.
+    /// Each of `[[clients]]`, with its place.
     pub(crate) clients: Vec<(Place, Vec<Entry>)>,
+    /// Each of `[[sites]]`, likewise.
+    pub(crate) sites: Vec<(Place, Vec<Entry>)>,
 }
 
 /// Reads `text`, which stands in `path`.
@@ -42,22 +45,25 @@ pub(crate) fn document(path: &Path, text: &str, problems: &mut Problems) -> Docu
     for (name, value) in parts {
         let here = place(name.span().start);
         match (name.get_ref().as_ref(), value.get_ref()) {
-            (CLIENTS, DeValue::Array(items)) => {
+            (list, DeValue::Array(items)) if LISTS.contains(&list) => {
                 for item in items.iter() {
                     let here = place(item.span().start);
                     match item.get_ref() {
                         DeValue::Table(table) => {
-                            let entries = entries(CLIENTS, table, &place);
-                            document.clients.push((here, entries));
+                            let entries = entries(list, table, &place);
+                            let into = if list == "sites" { &mut document.sites } else { &mut document.clients };
+                            into.push((here, entries));
                         }
                         other => problems.at(
                             &here,
-                            format_args!("found {}; allowed are tables, each begun by [[clients]]", Raw::from(other)),
+                            format_args!("found {}; allowed are tables, each begun by [[{list}]]", Raw::from(other)),
                         ),
                     }
                 }
             }
-            (CLIENTS, _) => problems.at(&here, "clients are a list: begin each one with [[clients]]"),
+            (list, _) if LISTS.contains(&list) => {
+                problems.at(&here, format_args!("{list} are a list: begin each one with [[{list}]]"));
+            }
             (section, DeValue::Table(table)) if SECTIONS.iter().any(|known| known.name == section) => {
                 document.entries.extend(entries(section, table, &place));
             }

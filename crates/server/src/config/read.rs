@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::environment::{self, variable};
 use super::file;
-use super::keys::{CLIENT_KEYS, Key, SECTIONS};
+use super::keys::{CLIENT_KEYS, Key, SECTIONS, SITE_KEYS};
 use super::problems::{Place, Problems, nearest};
 use super::raw::Raw;
-use super::{ClientConfig, Config};
+use super::{ClientConfig, Config, SiteEntry};
 
 /// What is put after a secret's name for the file that holds it.
 const FILE: &str = "_file";
@@ -56,6 +56,9 @@ pub(crate) fn read(
             config.clients.push(client);
         }
     }
+    for (place, entries) in document.sites {
+        config.sites.extend(site(place, entries, &mut problems));
+    }
     config.check(&mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
@@ -71,6 +74,15 @@ fn client(place: Place, entries: Vec<Entry>, problems: &mut Problems) -> Option<
     }
     client.place = Some(place);
     all_set.then_some(client)
+}
+
+fn site(place: Place, entries: Vec<Entry>, problems: &mut Problems) -> Option<SiteEntry> {
+    let mut site = SiteEntry { place: Some(place), ..SiteEntry::default() };
+    let mut all_set = true;
+    for given in resolve(entries, problems, site_key, unknown_site_key) {
+        all_set &= set(&mut site, &given, problems);
+    }
+    all_set.then_some(site)
 }
 
 /// Finds the key of each entry; an entry that has none, or has its value twice, is a problem.
@@ -155,6 +167,10 @@ fn client_key(_section: &str, key: &str) -> Option<&'static Key<ClientConfig>> {
     CLIENT_KEYS.iter().find(|known| known.name == key)
 }
 
+fn site_key(_section: &str, key: &str) -> Option<&'static Key<SiteEntry>> {
+    SITE_KEYS.iter().find(|known| known.name == key)
+}
+
 fn unknown_key(section: &str, key: &str) -> String {
     let elsewhere = SECTIONS.iter().find(|known| known.keys.iter().any(|known| known.name == key));
     if let Some(elsewhere) = elsewhere {
@@ -168,6 +184,11 @@ fn unknown_key(section: &str, key: &str) -> String {
 fn unknown_client_key(_section: &str, key: &str) -> String {
     let nearest = nearest(key, names(CLIENT_KEYS).iter().map(String::as_str)).unwrap_or_default().to_owned();
     format!("there is no key {key} in [[clients]]; the nearest is {nearest}")
+}
+
+fn unknown_site_key(_section: &str, key: &str) -> String {
+    let nearest = nearest(key, SITE_KEYS.iter().map(|known| known.name)).unwrap_or_default();
+    format!("there is no key {key} in [[sites]]; the nearest is {nearest}")
 }
 
 /// The names of `keys`, with those for the files of secrets.
