@@ -23,10 +23,10 @@ row! {
 }
 
 impl FrontState {
-    /// Whether nobody has ever held the front: there is no holder to wait for.
+    /// Whether nobody holds the front: nobody ever did, or the last one left it in good order.
     #[must_use]
-    pub const fn is_new(&self) -> bool {
-        self.fence == 0
+    pub const fn is_free(&self) -> bool {
+        self.fence == 0 || self.beat < 0
     }
 
     /// What stands still when its holder is gone.
@@ -324,10 +324,21 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn front_beat(&self, fence: i64, now: Timestamp) -> Result<bool, Error> {
         let mut tx = self.begin().await?;
-        let found = within!(tx, db => sqlx::query("UPDATE front SET beat = beat + 1 WHERE fence = $1")
+        let found = within!(tx, db => sqlx::query("UPDATE front SET beat = beat + 1 WHERE fence = $1 AND beat >= 0")
             .bind(fence).execute(db).await.map(|done| done.rows_affected()))?;
         tx.commit(now).await?;
         Ok(found > 0)
+    }
+
+    /// Leaves the front, so that the next one need not wait until the beat has stood still.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn front_leave(&self, fence: i64, now: Timestamp) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        within!(tx, db => sqlx::query("UPDATE front SET beat = -1 WHERE fence = $1").bind(fence).execute(db).await.map(drop))?;
+        tx.commit(now).await?;
+        Ok(())
     }
 
     /// Begins to write for the holder of `fence`. `None` when it holds the front no longer; until

@@ -21,6 +21,7 @@ mod settings;
 mod trouble;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -96,7 +97,7 @@ impl Default for Pace {
         Self {
             look: Duration::from_millis(500),
             settle: Duration::from_millis(1_500),
-            beat: Duration::from_secs(5),
+            beat: Duration::from_secs(10),
             pass: Duration::from_secs(30),
             request: Duration::from_secs(20),
             order: Duration::from_secs(300),
@@ -136,6 +137,8 @@ struct Inner {
     roots: Arc<RootCertStore>,
     answers: Answers,
     seen: RwLock<Seen>,
+    /// Under which this node orders.
+    fence: AtomicI64,
     /// Held while the store is read into `seen`, so that nothing older comes after something newer.
     reading: tokio::sync::Mutex<()>,
 }
@@ -172,8 +175,9 @@ impl Acme {
     pub fn new(means: Means, settings: Settings) -> Result<Self, SettingError> {
         let (sets, roots) = (settings.sets()?, Arc::new(settings.roots()?));
         let answers = Answers::new(Arc::clone(&means.store), Arc::clone(&means.clock), means.certificates.clone());
-        let (seen, reading) = (RwLock::default(), tokio::sync::Mutex::default());
-        Ok(Self(Arc::new(Inner { means, settings, sets, roots, answers, seen, reading })))
+        let (seen, fence) = (RwLock::default(), AtomicI64::new(run::NO_FENCE));
+        let reading = tokio::sync::Mutex::default();
+        Ok(Self(Arc::new(Inner { means, settings, sets, roots, answers, seen, fence, reading })))
     }
 
     /// Serves what is stored. Asks no authority.
@@ -188,6 +192,15 @@ impl Acme {
     /// node is the one to do so, for ever: a service of the lifecycle.
     pub async fn run(self) {
         tokio::join!(self.0.follow(), self.0.lead());
+    }
+
+    /// Lets another node order at once, or this one after a restart: for the end of the process,
+    /// after [`Acme::run`] was dropped. Without it others wait until they take this node for dead.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn leave(&self) -> Result<(), StoreError> {
+        self.0.leave().await
     }
 
     /// Answers authorities over HTTP.

@@ -4,6 +4,7 @@
 //! The node that orders shows a beat. Whoever sees it stand still for three beats of its own takes
 //! over; the one that was slow finds that it may write no longer.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use super::renew::row;
 use super::trouble::Refusal;
 use super::{Held, Inner, NameSet};
 
+/// Nothing is held: fences begin at one.
+pub(super) const NO_FENCE: i64 = 0;
 /// So many beats without a sign, and a node is taken for dead.
 const BEATS: u32 = 3;
 /// What ended longer ago is forgotten.
@@ -95,11 +98,21 @@ impl Inner {
         loop {
             let fence = self.win().await;
             tracing::info!(fence, "this node orders certificates");
+            self.fence.store(fence, Ordering::Relaxed);
             tokio::select! {
                 () = self.hold(fence) => {}
                 () = self.tend(fence) => {}
             }
+            self.fence.store(NO_FENCE, Ordering::Relaxed);
             tracing::warn!(fence, "another node orders certificates");
+        }
+    }
+
+    /// Lets another node order at once.
+    pub(super) async fn leave(&self) -> Result<(), StoreError> {
+        match self.fence.swap(NO_FENCE, Ordering::Relaxed) {
+            NO_FENCE => Ok(()),
+            fence => self.means.store.front_leave(fence, self.now()).await,
         }
     }
 
@@ -110,7 +123,7 @@ impl Inner {
             if let Ok(state) = self.means.store.front_state().await {
                 still = if pulse == Some(state.pulse()) { still + 1 } else { 0 };
                 pulse = Some(state.pulse());
-                if state.is_new() || still >= BEATS {
+                if state.is_free() || still >= BEATS {
                     if let Ok(Some(fence)) = self.means.store.front_take(state, self.now()).await {
                         return fence;
                     }

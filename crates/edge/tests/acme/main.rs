@@ -5,6 +5,8 @@
     reason = "tests read their environment, measure time and start tasks of their own"
 )]
 
+mod bad_days;
+mod faults;
 mod node;
 mod pebble;
 
@@ -288,7 +290,7 @@ async fn a_node_that_only_answers_is_enough() {
 }
 
 async fn memory_is_new(node: &Node) -> bool {
-    node.store.front_state().await.unwrap().is_new()
+    node.store.front_state().await.unwrap().is_free()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -308,6 +310,20 @@ async fn another_node_goes_on_when_the_one_that_orders_is_killed() {
     second.certified().await;
     is_served(&second, &pebble).await;
     assert_eq!((pebble.orders(), pebble.accounts()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_leaves_in_good_order_is_not_waited_for() {
+    let (ports, pebble) = place(|_| {}).await;
+    let (memory, wanted) = (Memory::embedded(), settings(&pebble, &Challenge::ALL));
+    let patient = Settings { pace: Pace { beat: Duration::from_secs(3_600), ..PACE }, ..wanted };
+    let first = Node::start(&memory, Ports::open().await, Settings { names: vec![], ..patient.clone() }).await;
+    while memory_is_new(&first).await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (acme, _) = (first.acme.clone(), first.cut().await);
+    acme.leave().await.unwrap();
+    Node::start(&memory, ports, patient).await.certified().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

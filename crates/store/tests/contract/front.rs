@@ -12,6 +12,7 @@ use crate::{House, NOW, contract};
 contract!(
     of_all_who_would_hold_the_front_one_does,
     a_holder_that_lives_is_left_alone,
+    who_leaves_the_front_is_not_waited_for,
     who_lost_the_front_writes_nothing,
     what_is_being_written_holds_a_successor_up,
     an_account_is_kept_for_each_authority,
@@ -82,7 +83,7 @@ fn answer(kind: AnswerKind, name: &str) -> AcmeAnswer {
 
 async fn of_all_who_would_hold_the_front_one_does(house: House) {
     let seen = house.store.front_state().await.unwrap();
-    assert!(seen.is_new() && seen.pulse() == (0, 0) && seen.seq() == 0);
+    assert!(seen.is_free() && seen.pulse() == (0, 0) && seen.seq() == 0);
     let mut tries = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let store = Arc::clone(&house.store);
@@ -91,7 +92,7 @@ async fn of_all_who_would_hold_the_front_one_does(house: House) {
     let taken: Vec<i64> = tries.join_all().await.into_iter().flatten().collect();
     assert_eq!(taken, [1]);
     let seen = house.store.front_state().await.unwrap();
-    assert!(!seen.is_new());
+    assert!(!seen.is_free());
     assert_eq!(house.store.front_take(seen, NOW).await.unwrap(), Some(2), "it stood still");
 }
 
@@ -102,6 +103,16 @@ async fn a_holder_that_lives_is_left_alone(house: House) {
     assert_ne!(house.store.front_state().await.unwrap().pulse(), seen.pulse());
     assert_eq!(house.store.front_take(seen, NOW).await.unwrap(), None);
     assert!(house.store.front_beat(fence, NOW).await.unwrap());
+}
+
+async fn who_leaves_the_front_is_not_waited_for(house: House) {
+    let old = held(&house).await;
+    house.store.front_leave(old, NOW).await.unwrap();
+    assert!(house.store.front_state().await.unwrap().is_free());
+    assert!(!house.store.front_beat(old, NOW).await.unwrap(), "a last beat does not take it back");
+    let new = held(&house).await;
+    house.store.front_leave(old, NOW).await.unwrap();
+    assert!(!house.store.front_state().await.unwrap().is_free() && house.store.front_beat(new, NOW).await.unwrap());
 }
 
 async fn who_lost_the_front_writes_nothing(house: House) {
