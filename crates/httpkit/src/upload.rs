@@ -1,9 +1,10 @@
 //! A form of one of our pages that brings a picture.
 //!
 //! The same two walls as before every form, see [`crate::csrf`]; and nothing is read for somebody
-//! who is not signed in.
+//! who is not signed in, or who sends several at once: each is held in memory until it is whole.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
@@ -12,6 +13,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use ostiary_app::{App, MAX_PICTURE_BYTES};
+use ostiary_model::UserId;
 
 use crate::csrf::{FIELD, may_come_from_here};
 use crate::door::Door;
@@ -22,6 +24,41 @@ use crate::problem::Problem;
 const MAX_BESIDE: usize = 8 * 1024;
 /// The field that carries the picture.
 const PICTURE: &[u8] = b"picture";
+
+/// Forms that one account sends at once.
+const AT_ONCE: usize = 2;
+
+/// How many forms each account sends at this moment.
+static SENDING: LazyLock<Mutex<HashMap<UserId, usize>>> = LazyLock::new(Mutex::default);
+
+/// The right to send a form.
+struct Sending(UserId);
+
+impl Sending {
+    /// `None` when the account sends as many as it may.
+    fn begin(user: UserId) -> Option<Self> {
+        let mut sending = Self::all();
+        let own = sending.entry(user).or_default();
+        (*own < AT_ONCE).then(|| {
+            *own += 1;
+            Self(user)
+        })
+    }
+
+    fn all() -> MutexGuard<'static, HashMap<UserId, usize>> {
+        SENDING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        let mut sending = Self::all();
+        match sending.get_mut(&self.0) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => drop(sending.remove(&self.0)),
+        }
+    }
+}
 
 /// What a form with the fields `csrf` and `picture` brought, in this order.
 pub enum CsrfPicture {
@@ -46,9 +83,8 @@ where
         if !may_come_from_here(&parts.headers, &door.arrival.origin) {
             return Err(Problem::form_from_elsewhere().into_response());
         }
-        if door.visitor.is_none() {
-            return Err(signed_out().into_response());
-        }
+        let Some(visitor) = &door.visitor else { return Err(signed_out().into_response()) };
+        let _sending = Sending::begin(visitor.user.id).ok_or_else(|| too_many().into_response())?;
         read(&door, &parts.headers, body).await.map_err(IntoResponse::into_response)
     }
 }
@@ -98,4 +134,26 @@ fn signed_out() -> Problem {
         .text("Your session ended before the form was sent. Nothing was changed.")
         .point("Sign in, then send the form once more.")
         .way("Sign in", "/")
+}
+
+fn too_many() -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "Another picture is on its way")
+        .text("Nothing was changed: your account is sending other pictures at this moment.")
+        .point("Wait until they have arrived, then send this one once more.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_sends_only_so_many_at_once() {
+        let [ada, bob] = [1, 2].map(|number| format!("{number:032x}").parse().unwrap());
+        let first: Vec<_> = (0..AT_ONCE).map(|_| Sending::begin(ada).unwrap()).collect();
+        assert!(Sending::begin(ada).is_none());
+        assert!(Sending::begin(bob).is_some(), "others are not kept waiting");
+        drop(first);
+        assert!(Sending::begin(ada).is_some());
+        assert!(Sending::all().is_empty(), "who has sent everything is forgotten");
+    }
 }
