@@ -239,7 +239,8 @@ pub(crate) async fn delete(
 }
 
 fn delete_question(keeper: &Keeper, group: &Group, error: Option<String>) -> Ask {
-    let members = keeper.app().directory().members_of(group.id).len();
+    // Also those who are in it through another group.
+    let members = keeper.app().directory().effective_members_of(group.id).len();
     let leaving = match members {
         0 => "nobody is in it,".to_owned(),
         1 => "1 person leaves it,".to_owned(),

@@ -38,6 +38,7 @@ pub(crate) struct Page {
     /// What somebody is who needs no button.
     pub(crate) is_already: &'static str,
     pub(crate) q: String,
+    pub(crate) filter_error: Option<String>,
     pub(crate) caption: String,
     pub(crate) rows: Vec<Candidate>,
     pub(crate) nobody: Nobody,
@@ -151,14 +152,17 @@ pub(super) fn page(keeper: &Keeper, group: &Group, q: String, list: &List) -> Pa
     let now = keeper.door.ctx.now;
     let part = directory::Page { number: 1, size: SHOWN };
     let found = keeper.app().directory().find_people(now, &q, PeopleState::Any, PeopleSort::default(), part);
-    let (people, total) = found.map(|found| (found.rows, found.total)).unwrap_or_default();
+    let (people, total, filter_error) = match found {
+        Ok(found) => (found.rows, found.total, None),
+        Err(error) => (Vec::new(), 0, Some(format!("{error}."))),
+    };
     let is_in = |user: &User| list.people.iter().any(|own| own.id == user.id);
     let count = words::count(total, "person", "people");
     let caption = if total > people.len() { format!("The first {} of {count}", people.len()) } else { count };
-    let text = if q.is_empty() {
-        "There is nobody yet.".to_owned()
-    } else {
-        format!("Nobody has “{q}” in name, e-mail address or groups.")
+    let text = match &filter_error {
+        Some(_) => "Correct the filter, or search for words.".to_owned(),
+        None if q.is_empty() => "There is nobody yet.".to_owned(),
+        None => format!("Nobody has “{q}” in name, e-mail address or groups."),
     };
     let href = routes::group(group);
     Page {
@@ -168,6 +172,7 @@ pub(super) fn page(keeper: &Keeper, group: &Group, q: String, list: &List) -> Pa
         heading: list.heading,
         action: below(&href, list.step),
         is_already: list.is_already,
+        filter_error,
         caption,
         rows: people.iter().map(|user| Candidate { person: Member::new(user, now), is_in: is_in(user) }).collect(),
         nobody: Nobody { title: "Nobody matches".to_owned(), text },

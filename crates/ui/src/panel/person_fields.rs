@@ -95,8 +95,9 @@ impl Fields {
         self.built_in = built_in;
         self.custom = custom;
         let defaults = keeper.app().directory().posix_defaults();
+        let username = Some(self.username.value.as_str()).filter(|name| !name.is_empty()).unwrap_or("…");
         for field in &mut self.built_in {
-            field.say_default(defaults);
+            field.say_default(defaults, username);
         }
         self
     }

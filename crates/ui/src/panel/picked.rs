@@ -75,12 +75,12 @@ fn read(keeper: &Keeper, fields: &[(String, String)]) -> Result<Picked, Problem>
 
 async fn join(keeper: &Keeper, picked: &Picked, name: &str) -> Result<Response, Problem> {
     let Some(group) = keeper.app().directory().group_by_name(&Folded::new(name)) else {
-        return joining_refused(keeper, picked, AdminError::NoSuchGroup(name.to_owned()));
+        return joining_refused(keeper, picked, false, AdminError::NoSuchGroup(name.to_owned()));
     };
 
-    for user in &picked.people {
+    for (done, user) in picked.people.iter().enumerate() {
         if let Err(error) = keeper.app().member_add(&keeper.door.ctx, user.id, group.id).await {
-            return joining_refused(keeper, picked, error);
+            return joining_refused(keeper, picked, done > 0, error);
         }
     }
 
@@ -101,10 +101,14 @@ async fn disable(keeper: &Keeper, picked: &Picked) -> Result<Response, Problem> 
     Ok(keeper.done(PEOPLE, &Note::new(Done::ManyDisabled, picked.people.len().to_string())))
 }
 
-fn joining_refused(keeper: &Keeper, picked: &Picked, error: AdminError) -> Result<Response, Problem> {
+fn joining_refused(keeper: &Keeper, picked: &Picked, is_begun: bool, error: AdminError) -> Result<Response, Problem> {
     let (about, words) = form::refusal(error)?;
     let mut page = group_page(keeper, picked);
     page.refuse(about, words, picked.group.as_deref().unwrap_or_default());
+    page.notice = page.notice.map(|notice| match is_begun {
+        true => notice.line("Those before in the list are in the group now, those after are not."),
+        false => notice,
+    });
     Ok(keeper.again(&page))
 }
 

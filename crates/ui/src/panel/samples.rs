@@ -442,6 +442,7 @@ fn members(has_rows: bool) -> members::Page {
         action: "/groups/Editors/members".into(),
         is_already: "Member",
         q: NAMES[4].into(),
+        filter_error: (!has_rows).then(|| NAMES[4].into()),
         caption: "The first 20 of 132 people".into(),
         rows: if has_rows { NAMES.iter().map(row).collect() } else { Vec::new() },
         nobody: Nobody { title: "Nobody matches".into(), text: NAMES[4].into() },

@@ -1,7 +1,7 @@
 //! Values of the attributes that are defined: as fields of a form, and as a page shows them.
 //!
-//! A field that holds what it held before is left alone, so that nothing is lost which a form
-//! cannot show, such as line ends within a value.
+//! A field that holds what it held before is left alone, and a list that a form cannot show, such as
+//! one of values with line ends in them, has no field: so nothing is lost.
 
 use ostiary_app::directory::PosixDefaults;
 use ostiary_app::{AdminError, Directory};
@@ -31,7 +31,8 @@ enum Shape {
     Lines,
     YesNo,
     Moment,
-    Picture,
+    /// Said to be there, and changed elsewhere.
+    Fixed,
 }
 
 /// A field of a form.
@@ -53,11 +54,11 @@ impl ValueField {
         self.number < FIRST_CUSTOM
     }
 
-    /// Says what systems get when the field is empty.
-    pub(crate) fn say_default(&mut self, defaults: &PosixDefaults) {
+    /// Says what systems get of `username` when the field is empty.
+    pub(crate) fn say_default(&mut self, defaults: &PosixDefaults, username: &str) {
         match self.number {
             LOGIN_SHELL => self.hint = format!("Empty: {}", defaults.shell),
-            HOME_DIRECTORY => self.hint = format!("Empty: {}", defaults.home),
+            HOME_DIRECTORY => self.hint = format!("Empty: {}", defaults.home.replace("{username}", username)),
             _ => {}
         }
     }
@@ -78,14 +79,13 @@ impl ValueField {
         self.shape == Shape::Moment
     }
 
-    pub(crate) fn is_picture(&self) -> bool {
-        self.shape == Shape::Picture
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.shape == Shape::Fixed
     }
 
     #[cfg(test)]
     pub(crate) fn samples(name: &str, failed: bool) -> Vec<Self> {
-        let shapes =
-            [Shape::Line, Shape::Number, Shape::Text, Shape::Lines, Shape::YesNo, Shape::Moment, Shape::Picture];
+        let shapes = [Shape::Line, Shape::Number, Shape::Text, Shape::Lines, Shape::YesNo, Shape::Moment, Shape::Fixed];
         let one = |(index, shape)| Self {
             number: FIRST_CUSTOM,
             name: name.to_owned(),
@@ -150,9 +150,10 @@ impl Kept {
 
     fn shape(&self) -> Shape {
         match (self.def.kind, self.def.is_list) {
-            (AttributeKind::Jpeg, _) => Shape::Picture,
+            (AttributeKind::Jpeg, _) => Shape::Fixed,
+            (_, true) if self.has_line_ends() => Shape::Fixed,
             (_, true) => Shape::Lines,
-            (AttributeKind::String, false) if self.values.iter().any(|value| value.contains('\n')) => Shape::Text,
+            (AttributeKind::String, false) if self.has_line_ends() => Shape::Text,
             (AttributeKind::String, false) => Shape::Line,
             (AttributeKind::Integer, false) => Shape::Number,
             (AttributeKind::Boolean, false) => Shape::YesNo,
@@ -160,13 +161,27 @@ impl Kept {
         }
     }
 
+    /// Whether a value is longer than a line.
+    fn has_line_ends(&self) -> bool {
+        self.values.iter().any(|value| value.contains('\n'))
+    }
+
     fn hint(&self) -> String {
+        if self.def.is_list && self.has_line_ends() {
+            let count = words::count(self.values.len(), "value", "values");
+            return format!(
+                "{count}, not all of them one line long. They are changed over LDAP or from the command line."
+            );
+        }
         let kind = match (self.def.number, self.def.kind) {
             (SSH_PUBLIC_KEY, _) => return "One key a line, as it stands in a file that ends in .pub.".to_owned(),
             (_, AttributeKind::Jpeg) => {
                 return match self.pictures {
-                    0 => "No picture. Pictures come in over LDAP.".to_owned(),
-                    many => format!("{}. They come in over LDAP.", words::count(many, "picture", "pictures")),
+                    0 => "No picture. One is set over LDAP or from the command line.".to_owned(),
+                    many => format!(
+                        "{}, changed over LDAP or from the command line.",
+                        words::count(many, "picture", "pictures")
+                    ),
                 };
             }
             (_, AttributeKind::DateTime) if self.def.is_list => "A date and time in UTC, such as 2026-11-22 17:45.",
@@ -190,7 +205,7 @@ impl Kept {
                 self.values.iter().map(|value| line_of(self.def.kind, value)).collect::<Vec<_>>().join("\n")
             }
             Shape::Moment => Timestamp::from_generalized_time(&first()).map(moment::field).unwrap_or_default(),
-            Shape::Picture => String::new(),
+            Shape::Fixed => String::new(),
             Shape::Line | Shape::Number | Shape::Text | Shape::YesNo => first(),
         }
     }
@@ -266,7 +281,7 @@ pub(crate) fn fields(kept: &[Kept], typed: Option<&Typed>) -> Vec<ValueField> {
 pub(crate) fn changes(kept: &[Kept], typed: &Typed) -> StoredValues {
     let changed = |kept: &Kept| {
         let text = typed.get(&kept.id())?;
-        let is_other = kept.shape() != Shape::Picture && text.trim_end() != kept.text().trim_end();
+        let is_other = kept.shape() != Shape::Fixed && text.trim_end() != kept.text().trim_end();
         is_other.then(|| (kept.def.number, kept.read(text)))
     };
     kept.iter().filter_map(changed).collect()
