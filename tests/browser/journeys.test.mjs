@@ -122,6 +122,55 @@ for (const pair of pairs) {
       assert.equal((await ostiary.tryCli(['user', 'show', ada.username])).code, 1);
     });
 
+    for (const javaScriptEnabled of [true, false]) {
+      test(`a manager keeps who is in a group, scripts ${javaScriptEnabled ? 'on' : 'off'}`, async () => {
+        const nia = await person(`nia.${javaScriptEnabled}`);
+        const tom = await person(`tom.${javaScriptEnabled}`);
+        const choir = `Choir ${javaScriptEnabled}`;
+        for (const group of [choir, `${choir} board`]) await ostiary.cli(['group', 'add', group]);
+        await ostiary.cli(['group', 'manager', 'add', choir, nia.username]);
+        const members = async () => JSON.parse(await ostiary.cli(['group', 'show', choir, '--json'])).members;
+        const add = async (page, who) => {
+          await fill(page, { who });
+          await Promise.all([page.waitForEvent('domcontentloaded'), page.locator('#who').press('Enter')]);
+        };
+
+        const { page } = await visit({ javaScriptEnabled });
+        await page.goto(`${ostiary.accounts}/account`);
+        await signIn(page, nia);
+        await follow(page, page.getByRole('link', { name: choir }));
+        nia.authenticator = await enrol(page);
+        await page.waitForURL(`${ostiary.directory}/groups`);
+        const rail = page.getByRole('navigation', { name: 'Directory' });
+        assert.deepEqual(await rail.locator('li').allInnerTexts(), ['Groups']);
+        assert.doesNotMatch(await words(page), /board/, 'other groups are not for her');
+
+        await follow(page, page.getByRole('link', { name: choir, exact: true }));
+        await add(page, 'nobody.here');
+        assert.match(await page.locator('#who-error').innerText(), /Nobody has this user name/);
+        assert.equal(await page.locator('#who').inputValue(), 'nobody.here');
+        if (javaScriptEnabled) assert.equal(await page.evaluate('document.activeElement.id'), 'problem');
+        await add(page, `${tom.username}@example.tld`);
+        assert.match(await page.getByRole('status').innerText(), new RegExp(`${tom.username} was added to ${choir}`));
+        assert.deepEqual(await members(), [tom.username]);
+        await follow(page, page.getByRole('button', { name: `Remove ${tom.username}` }));
+        assert.deepEqual(await members(), []);
+        await follow(page, page.getByRole('button', { name: 'Undo' }));
+        assert.deepEqual(await members(), [tom.username]);
+
+        assert.equal((await page.goto(`${ostiary.directory}/people`)).status(), 403);
+        assert.doesNotMatch(await words(page), /bjork/);
+        await follow(page, page.getByRole('link', { name: 'Go to your groups' }));
+        assert.equal(await heading(page), 'Groups');
+
+        const his = await visit({ javaScriptEnabled });
+        await his.page.goto(`${ostiary.directory}/groups`);
+        await signIn(his.page, tom);
+        await his.page.waitForURL(`${ostiary.directory}/groups`);
+        assert.equal(await heading(his.page), 'This part is for administrators', 'and no second step is asked for');
+      });
+    }
+
     test('a wrong password and an unknown name get the same answer', async () => {
       const known = await person('priya');
       const { page } = await visit();

@@ -178,6 +178,22 @@ picture('group-in-a-circle', () => admin, async () => {
   await admin.page.locator('main [name=group]').selectOption('Staff');
   await follow(admin.page, 'main form button.button-main');
 });
+picture('own-groups', () => visitor, async () => {
+  for (const group of ['Lagos office', 'Staff']) await ostiary.cli(['group', 'manager', 'add', group, shown.username]);
+  await visitor.page.goto(ostiary.directory);
+  await visitor.page.waitForURL(`${ostiary.directory}/groups`);
+});
+picture('own-group', () => visitor, async () => {
+  await visitor.page.goto(`${ostiary.directory}/groups/Staff`);
+  await fill(visitor.page, { who: people.at(-1).username });
+  await follow(visitor.page, 'main form button.button-main');
+});
+picture('own-group-refused', () => visitor, async () => {
+  await fill(visitor.page, { who: 'ada.okafo' });
+  await follow(visitor.page, 'main form button.button-main');
+});
+picture('own-group-only', () => visitor, async () => { await visitor.page.goto(`${ostiary.directory}/people`); });
+picture('account-of-manager', () => visitor, async () => { await visitor.page.goto(`${ostiary.accounts}/account`); });
 picture('attributes-empty', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/attributes`); });
 picture('attribute-new', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/attributes/new`); });
 picture('attribute-refused', () => admin, async () => {
@@ -208,6 +224,11 @@ picture('person-expired', () => admin, async () => {
 picture('person-edit-refused', () => admin, async () => {
   await admin.page.goto(`${ostiary.directory}/people/${shown.username}/edit`);
   await fill(admin.page, { uid_number: 'many' });
+  await follow(admin.page, 'main form button.button-main');
+});
+picture('person-ends-first', () => admin, async () => {
+  await admin.page.goto(`${ostiary.directory}/people/${shown.username}/edit`);
+  await fill(admin.page, { not_before: '2027-01-01T09:00', not_after: '2026-03-01T18:00' });
   await follow(admin.page, 'main form button.button-main');
 });
 picture('nobody-found', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/people?q=nobody+of+that+name`); });

@@ -18,6 +18,7 @@ mod oidc_tokens;
 mod pages_directory;
 mod pages_forms;
 mod pages_front;
+mod pages_managers;
 mod pages_panel;
 mod pages_pictures;
 mod pages_sign_in;

@@ -15,7 +15,7 @@ on_both_pairs!(
 );
 
 /// Every page of the panel that somebody could want to see or change.
-const GETS: &[&str] = &[
+pub(crate) const GETS: &[&str] = &[
     "/people",
     "/people/new",
     "/people/ada",
@@ -46,7 +46,7 @@ const GETS: &[&str] = &[
     "/people/nobody",
     "/groups/none",
 ];
-const POSTS: &[&str] = &[
+pub(crate) const POSTS: &[&str] = &[
     "/people/new",
     "/people/picked",
     "/people/ada/edit",
@@ -75,7 +75,7 @@ const POSTS: &[&str] = &[
 ];
 
 /// Everything that a form could hold.
-const FIELDS: &[(&str, &str)] = &[
+pub(crate) const FIELDS: &[(&str, &str)] = &[
     ("username", "eve"),
     ("email", "eve@example.tld"),
     ("password", "a lamp in the harbour"),
@@ -102,7 +102,8 @@ async fn shown(browser: &Browser, path: &str, words: &str) -> Result<Page> {
     page.await
 }
 
-async fn state(ostiary: &Ostiary) -> Result<String> {
+/// Everybody and every group, as the command line lists them.
+pub(crate) async fn state(ostiary: &Ostiary) -> Result<String> {
     Ok(format!(
         "{}{}",
         ostiary.cli(&["user", "list", "--json"]).await?,
@@ -123,17 +124,26 @@ async fn only_administrators_with_two_steps_get_in(pair: Pair) -> Result<()> {
         ensure!(onward.as_str().starts_with(nobody.accounts("/hand-over?state=")?.as_str()), "{path}: {onward}");
         assert_eq!(nobody.open(onward).await?.path(), "/sign-in", "{path}");
     }
+    // Who has no business there hears it without being asked for a second step first.
+    let mut dan = ostiary.add_person("dan", &[]).await?;
+    let once = Browser::new(&ostiary)?;
+    let page = once.open(once.directory("/people")?).await?;
+    assert_eq!(dan.sign_in_from(&once, page).await?.status, StatusCode::FORBIDDEN);
+    ensure!(dan.authenticator.is_none(), "none was asked for");
     // A password manager and reader, with two steps, is no administrator.
     let browser = Browser::new(&ostiary)?;
+    bea.sign_in(&browser).await?;
+    let page = browser.visit("/sign-in/authenticator").await?;
+    bea.sign_in_from(&browser, page).await?;
+    ensure!(bea.authenticator.is_some(), "she has two steps");
     let page = browser.open(browser.directory("/people")?).await?;
-    let page = bea.sign_in_from(&browser, page).await?;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
     ensure!(page.text().contains("for administrators") && !page.text().contains("ada"), "{}", page.text());
     let before = state(&ostiary).await?;
     for path in GETS {
         assert_eq!(browser.open_once(&browser.directory(path)?).await?.status, StatusCode::FORBIDDEN, "{path}");
     }
-    for who in [&nobody, &browser] {
+    for who in [&nobody, &once, &browser] {
         for path in POSTS {
             let request = who.client().request(Method::POST, who.directory(path)?).form(FIELDS);
             assert_eq!(request.send().await?.status(), StatusCode::FORBIDDEN, "{path}");
