@@ -14,6 +14,8 @@ from ldap3 import (
     MODIFY_REPLACE, SUBTREE, Connection, ObjectDef, Reader, Server, Tls, Writer,
 )
 from ldap3.core.exceptions import LDAPAttributeError, LDAPExceptionError, LDAPObjectClassError
+from ldap3.operation.search import compile_filter, parse_filter
+from ldap3.protocol.controls import build_control
 from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import escape_rdn
 
@@ -182,6 +184,46 @@ def results_in_pages():
     connection.unbind()
 
 
+def searches():
+    """Every kind of filter, every scope, what is in groups through others, and conditions."""
+    connection = connected()
+    ada, outer, inner = f"uid=ada,{people}", f"cn=outer,{groups}", f"cn=inner,{groups}"
+    done(connection, connection.add(inner, ["groupOfNames"], {"member": [ada]}))
+    done(connection, connection.add(outer, ["groupOfNames"], {"member": [inner]}))
+    for where, filter, scope, found in [
+        (people, "(uid=ADA)", SUBTREE, [ada]),
+        (people, "(mail=ada@example.*)", LEVEL, [ada]),
+        (people, "(&(sn=L*)(!(sn=*x)))", LEVEL, [ada]),
+        (people, "(&(uidNumber>=300006)(uidNumber<=300006))", LEVEL, [ada]),
+        (people, "(sn~=LOVELACE)", LEVEL, [ada]),
+        (people, "(sn:caseIgnoreMatch:=lovelace)", LEVEL, [ada]),
+        (people, "(&(uid=ada)(ou:dn:=people))", LEVEL, [ada]),
+        (people, "(createTimestamp<=20200101000000Z)", LEVEL, []),
+        (people, "(&(uid=ada)(sshPublicKey=*AAAA*))", LEVEL, [ada]),
+        (base, f"(&(uid=ada)(memberOf={outer}))", SUBTREE, [ada]),
+        (base, f"(member:1.2.840.113556.1.4.1941:={ada})", SUBTREE, [inner, outer, f"cn=staff of ada,{groups}"]),
+        (base, f"(&(cn=outer)(member={ada}))", SUBTREE, []),
+        (ada, "(objectClass=*)", SUBTREE, [ada]),
+        (ada, "(objectClass=*)", LEVEL, []),
+        (base, "(objectClass=organizationalUnit)", LEVEL, [people, groups]),
+    ]:
+        connection.search(where, filter, scope)
+        assert connection.result["result"] == 0 and sorted(names(connection)) == sorted(found), (filter, names(connection))
+    connection.search(ada, "(objectClass=*)", BASE, attributes=["mail"], types_only=True)
+    assert connection.response[0]["attributes"]["mail"] == [], connection.response
+    connection.search(f"uid=nobody,{people}", "(objectClass=*)", BASE)
+    refused(connection, 32)
+    assert connection.result["dn"] == people, connection.result
+    for condition, code in [("(sn=Byron)", 122), ("(sn=Lovelace)", 0)]:
+        parsed = parse_filter(condition, None, False, False, None, False)
+        only_if = build_control("1.3.6.1.1.12", True, compile_filter(parsed.elements[0]))
+        connection.modify(ada, {"sn": [(MODIFY_REPLACE, ["Lovelace"])]}, controls=[only_if])
+        refused(connection, code)
+    for group in [outer, inner]:
+        done(connection, connection.delete(group))
+    connection.unbind()
+
+
 def passwords():
     """Set, changed with the old one, made by the server; and whoever is bound."""
     connection = connected()
@@ -222,6 +264,6 @@ def encrypted():
 
 
 for act in [what_the_server_tells, names_and_values_are_typed, entries_are_written, pictures, results_in_pages,
-            passwords, encrypted]:
+            searches, passwords, encrypted]:
     act()
     print(act.__name__, flush=True)

@@ -4,14 +4,14 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use ldap3_proto::proto::{LdapExtendedRequest, LdapMsg, LdapOp, LdapResultCode, LdapSearchScope};
+use anyhow::{Context, Result, bail, ensure};
+use ldap3_proto::proto::{LdapExtendedRequest, LdapMsg, LdapOp, LdapResultCode, LdapSearchRequest, LdapSearchScope};
 use ostiary_tests::{Pair, Setup};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::speed::populate;
-use super::{BASE, House, Wire, bind, encoded, equal, everything, person_query, query};
+use super::{BASE, House, Wire, bind, encoded, equal, everything, person_query, query, result_of};
 
 fn root() -> LdapOp {
     LdapOp::SearchRequest(query("", LdapSearchScope::Base, equal("objectClass", "top"), &["1.1"]))
@@ -85,6 +85,22 @@ async fn what_is_abandoned_ends_without_an_answer() -> Result<()> {
     let id = wire.send(listing, Vec::new()).await?;
     wire.send(LdapOp::AbandonRequest(id + 50), Vec::new()).await?;
     assert_eq!(until(&mut wire, id).await?.len(), whole);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_search_that_takes_too_long_ends_with_what_was_found() -> Result<()> {
+    let (_house, mut wire, listing) = long_answers().await?;
+    let LdapOp::SearchRequest(request) = listing else { bail!("{listing:?}") };
+    let whole = wire.search(request.clone(), Vec::new()).await?;
+    let request = LdapSearchRequest { timelimit: 1, ..request };
+    let id = wire.send(LdapOp::SearchRequest(request), Vec::new()).await?;
+    // Until the time is over nothing is taken, so that most of it cannot be sent before.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let heard = until(&mut wire, id).await?;
+    let (last, found) = heard.split_last().context("nothing")?;
+    assert_eq!(result_of(&last.op)?.code, LdapResultCode::TimeLimitExceeded);
+    ensure!(!found.is_empty() && found.len() < whole.entries.len(), "{} of {}", found.len(), whole.entries.len());
     Ok(())
 }
 

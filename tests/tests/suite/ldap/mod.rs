@@ -5,6 +5,7 @@ mod clients;
 mod controls;
 mod crowd;
 mod differential;
+mod found;
 mod lasting;
 mod limits;
 mod nested;

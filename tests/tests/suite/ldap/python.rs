@@ -19,6 +19,7 @@ const ACTS: &[&str] = &[
     "entries_are_written",
     "pictures",
     "results_in_pages",
+    "searches",
     "passwords",
     "encrypted",
 ];

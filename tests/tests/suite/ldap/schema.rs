@@ -12,7 +12,7 @@ use super::writes::Desk;
 on_both_pairs!(the_schema_is_whole_and_entries_keep_to_it, attributes_are_chosen_by_every_kind_of_name);
 
 /// A description: its identifier, and what stands behind each word.
-struct Description {
+pub(super) struct Description {
     oid: String,
     fields: HashMap<String, Vec<String>>,
 }
@@ -52,11 +52,11 @@ impl Description {
         Ok(Self { oid: oid.to_owned(), fields })
     }
 
-    fn get(&self, word: &str) -> &[String] {
+    pub(super) fn get(&self, word: &str) -> &[String] {
         self.fields.get(word).map_or(&[], Vec::as_slice)
     }
 
-    fn has(&self, word: &str) -> bool {
+    pub(super) fn has(&self, word: &str) -> bool {
         self.fields.contains_key(word)
     }
 }
@@ -66,7 +66,7 @@ fn values<'a>(ldif: &'a [String], attribute: &str) -> Vec<&'a str> {
     ldif.iter().filter_map(|line| line.strip_prefix(attribute)?.strip_prefix(": ")).collect()
 }
 
-fn read(ldif: &[String], attribute: &str) -> Result<Vec<Description>> {
+pub(super) fn read(ldif: &[String], attribute: &str) -> Result<Vec<Description>> {
     let read = |text: &&str| Description::read(text).with_context(|| (*text).to_owned());
     values(ldif, attribute).iter().map(read).collect()
 }

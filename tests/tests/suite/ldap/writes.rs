@@ -149,6 +149,31 @@ async fn adds_that_are_refused(desk: &Desk) -> Result<()> {
     // A name by `cn`, as LLDAP takes it, and no class at all.
     desk.must(&desk.root, &format!("dn: cn=eve,ou=people,dc=localhost\nchangetype: add\n{mail}\n")).await?;
     assert_eq!(desk.see("uid=eve,ou=people,dc=localhost", &["uid"]).await?, ["uid: eve"]);
+    names_for_one_thing(desk).await
+}
+
+/// `cn` and `displayName` are one thing, and so are `member` and `uniqueMember`: both may be given.
+async fn names_for_one_thing(desk: &Desk) -> Result<()> {
+    let pat = "dn: uid=pat,ou=people,dc=localhost\nchangetype: add\nobjectClass: inetOrgPerson\nuid: pat\n\
+               mail: pat@example.tld\ncn: Pat Ito\n";
+    desk.refused(&desk.root, &[(19, &format!("{pat}displayName: Another\n")), (20, &format!("{pat}cn: PAT  Ito\n"))])
+        .await?;
+    desk.must(&desk.root, &format!("{pat}displayName: Pat  Ito\n")).await?;
+    let names = desk.see("uid=pat,ou=people,dc=localhost", &["cn", "displayName"]).await?;
+    assert_eq!(names, ["cn: Pat Ito", "displayName: Pat Ito"]);
+    let pats = "cn=Pats,ou=groups,dc=localhost";
+    desk.must(
+        &desk.root,
+        &format!(
+            "dn: {pats}\nchangetype: add\nobjectClass: groupOfNames\ncn: Pats\nuid: pats\ndisplayName: Pats\n\
+             member: uid=pat,ou=people,dc=localhost\nuniqueMember: UID=Pat,ou=people,dc=localhost\n"
+        ),
+    )
+    .await?;
+    assert_eq!(desk.see(pats, &["cn", "member"]).await?, ["cn: Pats", "member: uid=pat,ou=people,dc=localhost"]);
+    for dn in [pats, "uid=pat,ou=people,dc=localhost"] {
+        desk.run(&desk.root, "ldapdelete", &[dn], "").await?.ok()?;
+    }
     Ok(())
 }
 
@@ -192,6 +217,8 @@ async fn modifications_in_order(desk: &Desk, dora: &str) -> Result<()> {
     desk.must(&desk.root, &of("replace: uidNumber\nuidNumber: 4701\n-")).await?;
     assert_eq!(desk.see(dora, &["uidNumber", "gidNumber"]).await?, ["uidNumber: 4701", "gidNumber: 5000"]);
     desk.must(&desk.root, &of("replace: gidNumber\ngidNumber: 4701\n-")).await?;
+    // A class stays as long as what it is for.
+    desk.refused(&desk.root, &[(65, &of("delete: objectClass\nobjectClass: ldapPublicKey\n-"))]).await?;
     desk.must(&desk.root, &of("delete: objectClass\nobjectClass: ldapPublicKey\n-\ndelete: sshPublicKey\n-")).await?;
     assert!(!desk.see(dora, &["objectClass"]).await?.contains(&"objectClass: ldapPublicKey".to_owned()));
     Ok(())
