@@ -1,7 +1,6 @@
 //! People and groups as they are held: their texts folded once, and references to each other by
 //! place.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ostiary_model::{Attribute, Email, Folded, Group, GroupEntry, Schema, User, UserEntry, UserId, Value};
@@ -124,8 +123,8 @@ pub(super) struct Unit {
     pub(super) name: Folded,
     pub(super) values: Values,
     pub(super) managers: Vec<UserId>,
-    /// People who are in it directly, by place.
-    pub(super) members: BTreeSet<u32>,
+    /// People who are in it directly, by place, in order.
+    pub(super) members: Vec<u32>,
     /// Groups that are in it directly, by place.
     pub(super) children: Vec<u32>,
     /// Groups that it is in directly, by place.
@@ -143,10 +142,21 @@ impl Unit {
             group: Arc::new(group),
             values: Values::new(schema, values),
             managers,
-            members: BTreeSet::new(),
+            members: Vec::new(),
             children: Vec::new(),
             parents: Vec::new(),
             above: Vec::new(),
+        }
+    }
+
+    /// Puts the person at `place` into it, or takes them out.
+    pub(super) fn member_set(&mut self, place: u32, there: bool) {
+        match (self.members.binary_search(&place), there) {
+            (Err(at), true) => self.members.insert(at, place),
+            (Ok(at), false) => {
+                self.members.remove(at);
+            }
+            _ => {}
         }
     }
 

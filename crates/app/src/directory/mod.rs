@@ -207,7 +207,7 @@ impl Directory {
     pub fn groups_of(&self, user: UserId) -> Vec<Arc<Group>> {
         let state = self.read();
         let Some(person) = state.person(user) else { return Vec::new() };
-        by_name(state.groups_of(person).into_iter().filter_map(|place| state.unit_at(place)))
+        by_name(state.groups_of(person).iter().filter_map(|place| state.unit_at(*place)))
     }
 
     /// The groups that an account is in itself, by name.

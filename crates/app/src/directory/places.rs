@@ -60,6 +60,10 @@ impl<T> Places<T> {
         u32::try_from(self.list.len()).unwrap_or(u32::MAX)
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.list.iter_mut().flatten()
+    }
+
     /// The entries with their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         (0..).zip(&self.list).filter_map(|(place, entry)| Some((place, entry.as_ref()?)))

@@ -143,7 +143,7 @@ impl<'a> Planner<'a> {
     fn groups_of(&self, person: Option<u32>) -> Counted<'a> {
         let person = person.and_then(|place| self.state.person_at(place));
         let groups = person.map(|person| self.state.groups_of(person)).unwrap_or_default();
-        these(groups.into_iter().map(Place::Unit).collect())
+        these(groups.iter().copied().map(Place::Unit).collect())
     }
 
     fn by_reference(&self, attribute: Attribute, reference: &Reference) -> Option<Counted<'a>> {

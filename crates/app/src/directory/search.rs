@@ -299,7 +299,7 @@ fn candidates(state: &State, tree: &Tree, reader: Reader, region: Region, filter
     let managed = state.units().filter(|(_, unit)| unit.managers.contains(&reader.user)).map(|(place, _)| place);
     let mut places = HEADS.to_vec();
     places.extend(own.map(Place::Person));
-    places.extend(groups.into_iter().chain(managed).map(Place::Unit));
+    places.extend(groups.iter().copied().chain(managed).map(Place::Unit));
     places.sort_unstable();
     places.dedup();
     Some(places)

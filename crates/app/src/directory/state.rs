@@ -4,6 +4,7 @@
 //! People and groups stand in two lists and refer to each other by their places there. What a
 //! change takes away leaves its place to the next one that comes.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -97,8 +98,12 @@ impl State {
             state.group_set(entry.group.id, Some(entry));
         }
         for member in memberships {
-            state.member_set(member, true);
+            if let Some(((person_place, person), (unit_place, unit))) = state.ends_of(member) {
+                person.groups.push(unit_place);
+                unit.members.push(person_place);
+            }
         }
+        state.units.iter_mut().for_each(|unit| unit.members.sort_unstable());
         for nesting in nestings {
             state.nesting_link(nesting, true);
         }
@@ -130,7 +135,7 @@ impl State {
             self.index_set(Place::Person(place), &terms, &[]);
             for group in &old.groups {
                 if let Some(unit) = self.units.get_mut(*group) {
-                    unit.members.remove(&place);
+                    unit.member_set(place, false);
                 }
             }
             self.seats.persons.remove(&id);
@@ -221,21 +226,21 @@ impl State {
         }
     }
 
-    /// A membership of which an end is not known is left out: that end was deleted, or comes with
-    /// a later change.
     fn member_set(&mut self, member: Membership, there: bool) {
-        let places = (self.seats.persons.get(&member.user), self.seats.units.get(&member.group));
-        let (Some(&person_place), Some(&unit_place)) = places else { return };
-        let (Some(person), Some(unit)) = (self.persons.get_mut(person_place), self.units.get_mut(unit_place)) else {
-            return;
-        };
+        let Some(((person_place, person), (unit_place, unit))) = self.ends_of(member) else { return };
         person.groups.retain(|group| *group != unit_place);
         if there {
             person.groups.push(unit_place);
-            unit.members.insert(person_place);
-        } else {
-            unit.members.remove(&person_place);
         }
+        unit.member_set(person_place, there);
+    }
+
+    /// Person and group with their places. A membership of which an end is not known is left out: that
+    /// end was deleted, or comes with a later change.
+    fn ends_of(&mut self, member: Membership) -> Option<((u32, &mut Person), (u32, &mut Unit))> {
+        let person = *self.seats.persons.get(&member.user)?;
+        let unit = *self.seats.units.get(&member.group)?;
+        Some(((person, self.persons.get_mut(person)?), (unit, self.units.get_mut(unit)?)))
     }
 
     /// As for a membership. Gives the place of the inner group: what is above it and all in it has
@@ -372,14 +377,14 @@ impl State {
     }
 
     /// The places of all groups that a person is in, directly or through another, each once.
-    pub(super) fn groups_of(&self, person: &Person) -> Vec<u32> {
-        let mut groups = person.groups.clone();
-        for group in &person.groups {
-            if let Some(unit) = self.units.get(*group) {
-                groups.extend_from_slice(&unit.above);
+    pub(super) fn groups_of<'a>(&self, person: &'a Person) -> Cow<'a, [u32]> {
+        let mut groups = Cow::Borrowed(person.groups.as_slice());
+        for unit in person.groups.iter().filter_map(|place| self.units.get(*place)) {
+            if !unit.above.is_empty() {
+                groups.to_mut().extend_from_slice(&unit.above);
             }
         }
-        if groups.len() > person.groups.len() {
+        if let Cow::Owned(groups) = &mut groups {
             groups.sort_unstable();
             groups.dedup();
         }

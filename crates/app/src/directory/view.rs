@@ -270,7 +270,7 @@ impl<'a> View<'a> {
             }
             Attribute::GivenName => present(person.shown(Text::GivenName), take),
             Attribute::Sn => present(person.shown(Text::FamilyName), take),
-            Attribute::MemberOf => self.name_units(self.state.groups_of(person).into_iter(), take),
+            Attribute::MemberOf => self.name_units(self.state.groups_of(person).iter().copied(), take),
             Attribute::EntryUuid => uuid(person.id.uuid(), take),
             Attribute::UidNumber => user.uid_number.into_iter().for_each(|number| take(&number.to_string())),
             Attribute::GidNumber => user.primary_group().into_iter().for_each(|number| take(&number.to_string())),
@@ -340,7 +340,7 @@ impl<'a> View<'a> {
 
     /// The places of the people in a group whom the reader sees.
     pub(super) fn persons_in(&self, unit: &Unit) -> impl Iterator<Item = u32> {
-        let own = self.state.person_place(self.reader.user).filter(|own| unit.members.contains(own));
+        let own = self.state.person_place(self.reader.user).filter(|own| unit.members.binary_search(own).is_ok());
         let (all, own) = if self.sees_members(unit) { (Some(&unit.members), None) } else { (None, own) };
         all.into_iter().flatten().copied().chain(own)
     }
