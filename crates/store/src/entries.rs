@@ -10,7 +10,7 @@ use ostiary_model::{Email, GroupEntry, GroupId, Membership, Nesting, Schema, Sto
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::db::{Store, Tx, read, row, within};
+use crate::db::{Pools, Store, Tx, read, row, within};
 use crate::error::Error;
 use crate::groups::{GROUP_BY_ID, GROUP_SELECT, GroupRow};
 use crate::schema::number;
@@ -39,9 +39,11 @@ const NO_BYTES: &[u8] = &[];
 
 const ADDRESSES: &str = "SELECT user_id AS owner, address FROM user_address ORDER BY user_id, position";
 const ADDRESSES_OF: &str = "SELECT user_id AS owner, address FROM user_address WHERE user_id = $1 ORDER BY position";
-/// One row for each person: rows are what takes long, and there are several memberships to a person.
-const MEMBERSHIPS: &str = "SELECT m.user_id, STRING_AGG(CAST(g.number AS TEXT), ',') \
-     FROM membership m JOIN groups g ON g.id = m.group_id GROUP BY m.user_id";
+/// One row for each person, with the ids of the groups behind each other in hexadecimal: rows are
+/// what takes long, and there are several memberships to a person.
+const MEMBERSHIPS_POSTGRES: &str =
+    "SELECT user_id, STRING_AGG(ENCODE(UUID_SEND(group_id), 'hex'), '') FROM membership GROUP BY user_id";
+const MEMBERSHIPS_SQLITE: &str = "SELECT user_id, GROUP_CONCAT(HEX(group_id), '') FROM membership GROUP BY user_id";
 const MANAGERS: &str = "SELECT group_id AS owner, user_id FROM group_manager ORDER BY group_id, user_id";
 const MANAGERS_OF: &str = "SELECT group_id AS owner, user_id FROM group_manager WHERE group_id = $1 ORDER BY user_id";
 
@@ -130,15 +132,15 @@ fn managers(rows: Vec<ManagerRow>) -> HashMap<Uuid, Vec<UserId>> {
     by_owner(rows, |row| (row.owner, row.user_id.into()))
 }
 
-/// Who is in which group; those of one person come after one another. A group that is not among
-/// `groups` was deleted before they were read.
-fn memberships(rows: Vec<(Uuid, String)>, groups: &[GroupEntry]) -> Result<Vec<Membership>, Error> {
-    let ids: HashMap<i64, GroupId> = groups.iter().map(|entry| (entry.group.number, entry.group.id)).collect();
+/// Who is in which group; those of one person come after one another.
+fn memberships(rows: Vec<(Uuid, String)>) -> Result<Vec<Membership>, Error> {
     let mut all = Vec::with_capacity(rows.len() * 4);
-    for (user, numbers) in rows {
-        for number in numbers.split(',') {
-            let number = number.parse().map_err(|_| Error::Corrupt("groups.number"))?;
-            all.extend(ids.get(&number).map(|group| Membership { user: user.into(), group: *group }));
+    for (user, mut rest) in rows.iter().map(|(user, groups)| (*user, groups.as_str())) {
+        while !rest.is_empty() {
+            let id = rest.split_at_checked(32).and_then(|(id, after)| Some((Uuid::try_parse(id).ok()?, after)));
+            let Some((group, after)) = id else { return Err(Error::Corrupt("membership.group_id")) };
+            all.push(Membership { user: user.into(), group: group.into() });
+            rest = after;
         }
     }
     Ok(all)
@@ -215,7 +217,7 @@ impl Store {
         // Two long answers, which the engine makes at the same time.
         let (users, rows) = tokio::try_join!(self.user_entries(), self.membership_rows())?;
         let groups = self.group_entries().await?;
-        let memberships = memberships(rows, &groups)?;
+        let memberships = memberships(rows)?;
         let nestings: Vec<(Uuid, Uuid)> =
             read!(self, db => sqlx::query_as("SELECT child_id, parent_id FROM nesting").fetch_all(db).await)?;
         let nesting = |(child, parent): (Uuid, Uuid)| Nesting { child: child.into(), parent: parent.into() };
@@ -224,7 +226,10 @@ impl Store {
     }
 
     async fn membership_rows(&self) -> Result<Vec<(Uuid, String)>, Error> {
-        Ok(read!(self, db => sqlx::query_as(MEMBERSHIPS).fetch_all(db).await)?)
+        Ok(match &self.pools {
+            Pools::Postgres(db) => sqlx::query_as(MEMBERSHIPS_POSTGRES).fetch_all(db).await?,
+            Pools::Sqlite { read: db, .. } => sqlx::query_as(MEMBERSHIPS_SQLITE).fetch_all(db).await?,
+        })
     }
 
     async fn user_entries(&self) -> Result<Vec<UserEntry>, Error> {

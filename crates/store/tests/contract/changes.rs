@@ -123,8 +123,11 @@ async fn a_snapshot_holds_everything(house: House) {
     let mut tx = house.store.begin().await.unwrap();
     let group = tx.group_insert(ctx().id(), &GroupName::parse("g").unwrap(), None, NOW).await.unwrap();
     let parent = tx.group_insert(ctx().id(), &GroupName::parse("p").unwrap(), None, NOW).await.unwrap();
-    let member = Membership { user: bob.id, group: group.id };
-    tx.membership_insert(member, NOW).await.unwrap();
+    let members = [(ada.id, parent.id), (bob.id, group.id), (bob.id, parent.id)];
+    let members = members.map(|(user, group)| Membership { user, group });
+    for member in members {
+        tx.membership_insert(member, NOW).await.unwrap();
+    }
     let nesting = Nesting { child: group.id, parent: parent.id };
     tx.nesting_insert(nesting, NOW).await.unwrap();
     tx.manager_insert(group.id, ada.id, NOW).await.unwrap();
@@ -142,7 +145,8 @@ async fn a_snapshot_holds_everything(house: House) {
     assert_eq!(snapshot.users, [alone, UserEntry { user: bob, addresses: further.to_vec(), values }]);
     let managed = GroupEntry { group, values: Vec::new(), managers: vec![ada.id] };
     assert_eq!(snapshot.groups, [managed, GroupEntry { group: parent, values: Vec::new(), managers: Vec::new() }]);
-    assert_eq!((snapshot.memberships, snapshot.nestings), (vec![member], vec![nesting]));
+    assert_eq!((snapshot.memberships.len(), snapshot.nestings), (members.len(), vec![nesting]));
+    assert!(members.iter().all(|member| snapshot.memberships.contains(member)));
     assert_eq!((snapshot.seq, snapshot.schema.defs().count()), (house.store.directory_head().await.unwrap(), 3));
     for entry in snapshot.users {
         assert_eq!(house.store.user_entry(entry.user.id).await.unwrap(), Some(entry));
