@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::Authority;
@@ -70,6 +70,16 @@ fn without_claims(headers: &mut HeaderMap) {
     }
 }
 
+/// Makes one line of what HTTP/2 may say in several (RFC 9113 section 8.2.3).
+fn with_one_cookie(headers: &mut HeaderMap) -> Result<(), http::Error> {
+    let lines: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if lines.len() > 1 {
+        let whole = HeaderValue::from_bytes(&lines.join(&b"; "[..]))?;
+        headers.insert(COOKIE, whole);
+    }
+    Ok(())
+}
+
 /// The words of a list (RFC 9110 section 5.6.1). What is no text is no word of any list of ours.
 fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let parts = headers.get_all(name).into_iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
@@ -80,6 +90,7 @@ fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
 pub(crate) fn outgoing(headers: &mut HeaderMap, visit: &Visit, own: &HeaderValue) -> Result<(), http::Error> {
     without_hops(headers);
     without_claims(headers);
+    with_one_cookie(headers)?;
     // Whoever expects it was told to go on by us.
     headers.remove(EXPECT);
     let Visit { client, host, https } = visit;
@@ -222,8 +233,7 @@ mod tests {
     #[test]
     fn everything_else_goes_on_as_it_came() {
         let other = [
-            ("cookie", "a=1"),
-            ("cookie", "b=2"),
+            ("cookie", "a=1; b=2"),
             ("authorization", "Basic eA=="),
             ("sec-websocket-key", "AAAA"),
             ("x-real-ip-is-not-this", "1"),
@@ -232,6 +242,10 @@ mod tests {
             ("x-bytes", "\u{e9}"),
         ];
         assert_eq!(sent(&other), map(&[&other[..], &ANEW[..]].concat()));
+        assert_eq!(
+            sent(&[("cookie", "a=1; b=2"), ("cookie", "c=\u{e9}")])["cookie"].as_bytes(),
+            "a=1; b=2; c=\u{e9}".as_bytes()
+        );
         assert_eq!(sent(&[("via", "1.0 a, 2 b (c)")]).get_all(VIA).iter().count(), 2);
     }
 

@@ -94,8 +94,8 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if status.is_client_error() {
-            // Where it ends is as doubtful as the rest of it.
+        if !matches!(self, Self::Failed(_) | Self::Late(_)) {
+            // Where the request ends is as doubtful as the rest of it.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response

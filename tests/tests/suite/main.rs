@@ -8,6 +8,7 @@ mod cli;
 mod cli_directory;
 mod config;
 mod durability;
+mod front;
 mod harness;
 mod ldap;
 mod lifecycle;

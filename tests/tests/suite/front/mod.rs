@@ -1,0 +1,5 @@
+//! The front: what stands at the ports and before the pages.
+
+mod services;
+mod sites;
+mod sites_streams;
