@@ -66,8 +66,8 @@ pub(crate) fn http(
         directory: ostiary_ui::panel(Arc::clone(app)),
     };
     let limits = config.limits;
-    let service = bounded(front(Arc::clone(app), settings, doors, ostiary_ui::render_problem), limits);
-    let service = sites.before(service, !ports.tls.is_empty());
+    let pages = bounded(front(Arc::clone(app), settings, doors, ostiary_ui::render_problem), limits);
+    let service = sites.before(pages.clone(), !ports.tls.is_empty());
     let gate = Gate::new(Limits {
         total: config.max_connections,
         per_party: config.max_connections_per_address,
@@ -85,7 +85,7 @@ pub(crate) fn http(
     let forwarded = sites.hosts().map(|host| (host.to_owned(), format!("https://{host}{port}")));
     let origins = origins.into_iter().chain(forwarded);
     let is_health = |path: &str| path == routes::HEALTH;
-    let door = HttpDoor { service: redirecting(Redirect::new(origins), service.clone(), is_health), limits };
+    let door = HttpDoor { service: redirecting(Redirect::new(origins), pages, is_health), limits };
     open("HTTP", ports.plain, &gate, life, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
     let tls = Tls::for_https(&ports.certificates, HANDSHAKE.min(limits.idle))?;
     let door = HttpsDoor { tls, door: HttpDoor { service, limits } };
