@@ -221,6 +221,52 @@ async fn groups_are_in_groups_and_have_managers(pair: Pair) -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_a_form_cannot_show_is_left_alone() -> Result<()> {
+    let ostiary = Ostiary::start(Pair::Embedded).await?;
+    let (browser, _) = ostiary.first_administrator().await?;
+    add_attribute(&browser, "likes", "string", true).await?;
+    add_attribute(&browser, "face", "jpeg", false).await?;
+    ostiary.cli(&["user", "change", "root", "--set", "likes=engines\nof any kind", "--set", "likes=poetry"]).await?;
+    let page = browser.open(browser.directory("/people/root/edit")?).await?;
+    ensure!(page.text().contains("2 values, not all of them one line long"), "{}", page.text());
+    ensure!(page.text().contains("One is set over LDAP or from the command line"), "{}", page.text());
+    let mut form = own_form(&page)?.fill("given_name", "Ada");
+    assert!(!form.offered.iter().any(|name| name.starts_with("attr-10")), "{:?}", form.offered);
+    // Nor does it take them from somebody who makes the fields up.
+    form.fields.extend(["attr-1001", "attr-1002"].map(|name| (name.to_owned(), "mine".to_owned())));
+    let saved = browser.send(&page, &form).await?;
+    ensure!(saved.text().contains("Ada was saved"), "{}", saved.text());
+    let shown = ostiary.json(&["user", "show", "root"]).await?;
+    assert_eq!(shown["attributes"]["likes"], serde_json::json!(["engines\nof any kind", "poetry"]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn pages_of_a_group_say_what_else_holds() -> Result<()> {
+    let ostiary = Ostiary::start(Pair::Embedded).await?;
+    let (browser, _) = ostiary.first_administrator().await?;
+    for name in ["Board", "Staff"] {
+        post(&browser, "/groups/new", &[("name", name)]).await?;
+    }
+    post(&browser, "/groups/Staff/groups", &[("group", "Board")]).await?;
+    post(&browser, "/people/root/groups", &[("group", "Board")]).await?;
+    for step in ["members", "managers"] {
+        let page = browser.open(browser.directory(&format!("/groups/Staff/{step}?q=(mail%3D"))?).await?;
+        ensure!(error_at(&page, "q")?.contains("Thefilterhasamistake"), "{step}: {}", page.text());
+    }
+    let asked = browser.open(browser.directory("/groups/Staff/delete")?).await?;
+    ensure!(asked.text().contains("1 person leaves it"), "through Board: {}", asked.text());
+
+    let words = "only administrators change who is in it";
+    let before = browser.open(browser.directory("/groups/Board")?).await?;
+    ensure!(!before.text().contains(words), "{}", before.text());
+    post(&browser, "/groups/Staff/parents", &[("group", "lldap_admin")]).await?;
+    let after = browser.open(browser.directory("/groups/Board")?).await?;
+    ensure!(after.text().contains(words), "rights hang from it through Staff: {}", after.text());
+    Ok(())
+}
+
+#[tokio::test]
 async fn attributes_are_defined_changed_and_deleted() -> Result<()> {
     let ostiary = Ostiary::start(Pair::Embedded).await?;
     let (browser, _) = ostiary.first_administrator().await?;
