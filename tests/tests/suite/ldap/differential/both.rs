@@ -16,6 +16,7 @@ use super::mirror;
 use super::peer::{Answer, Peer};
 use super::rules::Met;
 use super::schema::Schema;
+use super::shares::Shares;
 use super::slapd::Slapd;
 use super::world::World;
 
@@ -28,11 +29,19 @@ const ATTRIBUTES: &[&[&str]] = &[
     &["title", "--users"],
 ];
 
-/// Defines the attributes.
+/// Defines the attributes, and makes those whom LDAP cannot make: an account that is closed, one that
+/// is at its end, and one that has not begun.
 pub(super) async fn define(ostiary: &Ostiary) -> Result<()> {
     for arguments in ATTRIBUTES {
         ostiary.cli(&[&["attribute", "add"], *arguments].concat()).await?;
     }
+    for (name, more) in
+        [("closed", &[][..]), ("past", &["--not-after", "2020-01-01"]), ("future", &["--not-before", "2090-01-01"])]
+    {
+        let email = format!("{name}@example.tld");
+        ostiary.cli(&[&["user", "add", name, "--email", &email], more].concat()).await?;
+    }
+    ostiary.cli(&["user", "disable", "closed"]).await?;
     Ok(())
 }
 
@@ -47,6 +56,7 @@ pub(super) struct Both {
     pub(super) passwords: HashMap<String, String>,
     /// How many writes were asked for.
     pub(super) writes: usize,
+    pub(super) shares: Shares,
 }
 
 impl Both {
@@ -67,7 +77,16 @@ impl Both {
             met: Met::default(),
             schema,
         };
-        Ok(Self { ours, slapd, address, server, known, passwords: HashMap::new(), writes: 0 })
+        Ok(Self {
+            ours,
+            slapd,
+            address,
+            server,
+            known,
+            passwords: HashMap::new(),
+            writes: 0,
+            shares: Shares::default(),
+        })
     }
 
     /// What is different about the answers to a search.
@@ -80,6 +99,7 @@ impl Both {
         let (own, other) = self.controls(assertion)?;
         let ours = self.ours.ask_with(LdapOp::SearchRequest(request.clone()), own)?;
         let slapd = self.slapd.ask_with(theirs.clone(), other)?;
+        self.shares.search("search", &slapd);
         let (plain, other) = (self.known.ours(&ours), self.known.slapd(&slapd, Some(request)));
         let limit = usize::try_from(request.sizelimit).ok().filter(|limit| *limit > 0);
         let wrong = match limit {
@@ -96,6 +116,7 @@ impl Both {
     pub(super) fn compare(&mut self, request: &LdapCompareRequest) -> Result<Option<String>> {
         let theirs = LdapOp::CompareRequest(self.known.compare(request));
         let (ours, slapd) = (self.ours.ask(LdapOp::CompareRequest(request.clone()))?, self.slapd.ask(theirs.clone())?);
+        self.shares.compare(&slapd);
         let (plain, other) = (self.known.ours(&ours), self.known.slapd(&slapd, None));
         let absent = [LdapResultCode::NoSuchAttribute, LdapResultCode::NoSuchObject];
         let wrong = [LdapResultCode::InvalidAttributeSyntax, LdapResultCode::UndefinedAttributeType];

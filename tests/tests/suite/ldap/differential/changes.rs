@@ -24,18 +24,19 @@ impl Both {
         };
         let theirs = self.known.write(write, made.as_ref());
         let slapd = self.slapd.ask_with(request_of(&theirs), other)?;
+        self.shares.write(write, &ours, &slapd);
         let is_conditional = assertion.is_some();
         let asked = Asked { write, schema: &self.known.schema, world: &self.known.world, is_conditional };
         let mut wrong = codes(&asked, &ours, &slapd, &mut self.known.met);
-        // The overlay forgets about members when an entry is deleted under a condition.
-        let is_forgetful = is_conditional && matches!(write, Write::Delete(_));
-        let agree = ours.code == slapd.code && !is_forgetful;
+        // The overlay asks the groups for the condition too when an entry is deleted or renamed under one.
+        let is_forgetful = is_conditional && matches!(write, Write::Delete(_) | Write::Rename(_));
+        let agree = ours.is_success() == slapd.is_success() && !is_forgetful;
         if ours.is_success() {
             self.remember(write);
         }
-        // What both refused has changed nothing; that is looked at now and then.
+        // What both refused for the same has changed nothing; that is looked at now and then.
         self.writes += 1;
-        if (ours.is_success() || slapd.is_success() || self.writes.is_multiple_of(4))
+        if (ours.is_success() || ours.code != slapd.code || self.writes.is_multiple_of(4))
             && let Some(trees) = self.trees(agree)?
         {
             wrong.get_or_insert_default().push_str(&trees);
@@ -103,6 +104,7 @@ impl Both {
         let ours = bind_code("ostiary", self.address, name, password)?;
         let theirs = self.known.dn(name);
         let slapd = bind_code("slapd", self.server.address(), &theirs, password)?;
+        self.shares.bind(&slapd);
         let rule = match (&ours, &slapd) {
             (ours, slapd) if ours == slapd => return Ok(None),
             (LdapResultCode::InappropriateAuthentication, LdapResultCode::Success) if name.is_empty() => "anonymous",

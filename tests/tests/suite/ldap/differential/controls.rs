@@ -83,6 +83,7 @@ impl Both {
         let ours = Answer { entries, ..last };
         let theirs = LdapOp::SearchRequest(self.known.search(request));
         let slapd = self.slapd.ask(theirs.clone())?;
+        self.shares.search("pages", &slapd);
         let (plain, other) = (self.known.ours(&ours), self.known.slapd(&slapd, Some(request)));
         let twice = plain.entries.len() != found;
         let wrong = if twice { Some("an entry came twice\n".to_owned()) } else { difference(&plain, &other) };
@@ -99,6 +100,7 @@ impl Both {
         let control = |sort_requests| vec![LdapControl::ServerSort { sort_requests }];
         let ours = self.ours.ask_with(LdapOp::SearchRequest(request.clone()), control(own))?;
         let slapd = self.slapd.ask_with(theirs.clone(), control(other))?;
+        self.shares.search("sorted", &slapd);
         let (plain, other) = (self.known.ours(&ours), self.known.slapd(&slapd, Some(request)));
         let wrong = difference(&plain, &other).or_else(|| {
             let (ours, slapd) = (self.keys_of(&ours, keys), self.keys_of(&slapd, keys));

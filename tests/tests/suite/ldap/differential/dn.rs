@@ -7,6 +7,21 @@ use super::dice::Dice;
 /// meant.
 pub(super) type Parts = Vec<Vec<(String, String)>>;
 
+/// What names entries, with the other names and the identifiers of the same (RFC 4514 section 2.3,
+/// RFC 4519).
+const KINDS: &[(&str, &str, &str)] = &[
+    ("uid", "userId", "0.9.2342.19200300.100.1.1"),
+    ("cn", "commonName", "2.5.4.3"),
+    ("ou", "organizationalUnitName", "2.5.4.11"),
+    ("dc", "domainComponent", "0.9.2342.19200300.100.1.25"),
+];
+
+/// The usual name of what `kind` stands for, in lower case.
+fn usual(kind: &str) -> String {
+    let is_called = |(_, other, oid): &&(&str, &str, &str)| other.eq_ignore_ascii_case(kind) || *oid == kind;
+    KINDS.iter().find(is_called).map_or_else(|| kind.to_ascii_lowercase(), |(usual, _, _)| (*usual).to_owned())
+}
+
 /// The parts of a name that a server has written; `None` when it is no name.
 pub(super) fn parts(text: &str) -> Option<Parts> {
     let mut rdns = vec![Vec::new()];
@@ -19,7 +34,7 @@ pub(super) fn parts(text: &str) -> Option<Parts> {
         loop {
             match rest.next()? {
                 '=' => break,
-                c => kind.push(c.to_ascii_lowercase()),
+                c => kind.push(c),
             }
         }
         let mut bytes = Vec::new();
@@ -40,7 +55,7 @@ pub(super) fn parts(text: &str) -> Option<Parts> {
                 Some(c) => put(c, &mut bytes),
             }
         };
-        rdns.last_mut()?.push((kind.trim().to_owned(), String::from_utf8(bytes).ok()?));
+        rdns.last_mut()?.push((usual(kind.trim()), String::from_utf8(bytes).ok()?));
         match end {
             None => return Some(rdns),
             Some(',') => rdns.push(Vec::new()),
@@ -55,8 +70,8 @@ fn put(c: char, bytes: &mut Vec<u8>) {
 
 /// One spelling for each name; other text comes back as it is.
 pub(super) fn plain(text: &str) -> String {
-    // Most names are written so already.
-    if text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"=,.-_".contains(&byte)) {
+    // Most names are written so already; identifiers have dots.
+    if text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"=,-_".contains(&byte)) {
         return text.to_owned();
     }
     parts(text).map_or_else(|| text.to_owned(), |parts| written(&parts))
@@ -108,8 +123,13 @@ pub(super) fn oddly(parts: &Parts, dice: &mut Dice) -> String {
             if at > 0 {
                 text.push('+');
             }
-            let kind = if dice.percent(30) { kind.to_ascii_uppercase() } else { kind.clone() };
-            text.push_str(&kind);
+            let known = KINDS.iter().find(|(usual, _, _)| usual == kind);
+            match (dice.below(10), known) {
+                (0..3, _) => text.push_str(&kind.to_ascii_uppercase()),
+                (3, Some((_, other, _))) => text.push_str(other),
+                (4, Some((_, _, oid))) => text.push_str(oid),
+                _ => text.push_str(kind),
+            }
             text.push('=');
             text.push_str(&spelled(value, style, dice));
         }

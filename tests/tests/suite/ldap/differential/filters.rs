@@ -15,9 +15,9 @@ impl Maker<'_> {
                 let count = maker.dice.weighted(&[(1, 0), (4, 1), (10, 2), (6, 3), (2, 5)]);
                 (0..count).map(|_| maker.filter(levels - 1)).collect()
             };
-            return match self.dice.below(3) {
-                0 => LdapFilter::And(terms(self)),
-                1 => LdapFilter::Or(terms(self)),
+            return match self.dice.below(8) {
+                0..3 => LdapFilter::And(terms(self)),
+                3..7 => LdapFilter::Or(terms(self)),
                 _ => LdapFilter::Not(Box::new(self.filter(levels - 1))),
             };
         }

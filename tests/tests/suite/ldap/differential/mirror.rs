@@ -93,7 +93,7 @@ pub(super) fn align(
 }
 
 /// Sets right what the overlay of slapd has lost count of: it does so when one request puts a member
-/// in and takes it out, or deletes an entry under a condition. Whether anything was wrong.
+/// in and takes it out, or deletes or renames an entry under a condition. Whether anything was wrong.
 pub(super) fn repair(slapd: &mut Peer, world: &World) -> Result<bool> {
     let mut is_wrong = false;
     for item in &world.items {

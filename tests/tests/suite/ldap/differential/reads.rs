@@ -13,16 +13,23 @@ impl Maker<'_> {
             (20, LdapSearchScope::Base),
             (10, LdapSearchScope::Children),
         ]);
+        self.aim = self.dice.percent(90).then(|| self.dice.pick(&self.world.items).clone());
         let filter = if self.dice.percent(15) {
             LdapFilter::Present("objectClass".to_owned())
         } else {
-            let levels = self.dice.weighted(&[(5, 1), (4, 2), (3, 3), (1, 5)]);
+            let levels = self.dice.weighted(&[(10, 1), (4, 2), (2, 3), (1, 5)]);
             self.filter(levels)
         };
         LdapSearchRequest {
-            base: self.place(),
+            base: self.base(&scope),
             scope,
-            aliases: LdapDerefAliases::Never,
+            // There are none.
+            aliases: self.dice.weighted(&[
+                (7, LdapDerefAliases::Never),
+                (1, LdapDerefAliases::InSearching),
+                (1, LdapDerefAliases::FindingBaseObj),
+                (1, LdapDerefAliases::Always),
+            ]),
             sizelimit: if self.dice.percent(12) { self.dice.weighted(&[(3, 1), (2, 2), (2, 5), (1, 40)]) } else { 0 },
             timelimit: 0,
             typesonly: self.dice.percent(6),
@@ -47,7 +54,23 @@ impl Maker<'_> {
         LdapCompareRequest { dn: self.spelled(&dn), atype, val: value.into_bytes() }
     }
 
-    /// The base of a search: mostly one that is there.
+    /// The base of a search: mostly one from where the scope reaches what is to be found.
+    fn base(&mut self, scope: &LdapSearchScope) -> String {
+        let Some(item) = self.aim.clone().filter(|_| self.dice.percent(88)) else { return self.place() };
+        let above = |name: &str| dn::parts(name).map(|parts| dn::written(&parts[1..].to_vec()));
+        let parent = above(&item.dn).filter(|_| item.dn != self.world.base);
+        let name = match (scope, parent) {
+            (LdapSearchScope::Base, _) | (_, None) => item.dn,
+            (LdapSearchScope::OneLevel, Some(parent)) => parent,
+            (LdapSearchScope::Subtree, Some(parent)) => {
+                self.dice.pick(&[item.dn, parent, self.world.base.clone()]).clone()
+            }
+            (LdapSearchScope::Children, Some(parent)) => self.dice.pick(&[parent, self.world.base.clone()]).clone(),
+        };
+        self.spelled(&name)
+    }
+
+    /// Any name: mostly one that is there.
     fn place(&mut self) -> String {
         let name = match self.dice.below(100) {
             0..30 => self.world.base.clone(),

@@ -57,7 +57,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ),
     (
         "overlay",
-        "slapd's overlay loses count of memberOf when one request puts a member in and takes it out, and of members when an entry is deleted under a condition; it is set right",
+        "slapd's overlay loses count of memberOf when one request puts a member in and takes it out, and of members when an entry is deleted or renamed under a condition; it is set right",
     ),
     ("superclass", "structuralObjectClass is found by the class itself; slapd finds it by classes above it too"),
     (
@@ -87,7 +87,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("one value", "full, given and family name have one value each; slapd takes several"),
     (
         "default",
-        "without a value of their own, home directory and shell are those that the configuration gives; slapd holds no default, so it does not let go of the last one",
+        "without a value of their own, home directory and shell are those that the configuration gives; slapd holds no default, so it is asked to add it when the last home directory is taken",
     ),
     (
         "unique",
@@ -108,6 +108,10 @@ pub(super) const RULES: &[(&str, &str)] = &[
     (
         "never there",
         "to take away what entries of a kind never have is told as such (objectClassViolation); slapd misses the value alone",
+    ),
+    (
+        "kept by the server",
+        "what the server alone gives is refused as such (constraintViolation) before anything else is looked at; slapd looks at values first. Both refuse (RFC 4511 appendix A.1)",
     ),
     (
         "increment",

@@ -44,14 +44,16 @@ impl Both {
             }
         }
         if failures.is_empty() {
-            let table = self.known.met.table();
-            return Ok(format!("{cases} cases, the same answers but for these differences:\n{table}"));
+            self.shares.are_enough()?;
+            let (shares, table) = (self.shares.table(), self.known.met.table());
+            return Ok(format!("{cases} cases:\n{shares}The same answers but for these differences:\n{table}"));
         }
-        bail!("{} cases differ\n\n{}\n{}", failures.len(), failures.join("\n"), self.server.log())
+        let shares = self.shares.table();
+        bail!("{} cases differ\n\n{}\n{shares}{}", failures.len(), failures.join("\n"), self.server.log())
     }
 
     fn case(&self, dice: &mut Dice, number: usize) -> Case {
-        let mut maker = Maker { dice, schema: &self.known.schema, world: &self.known.world };
+        let mut maker = Maker { dice, schema: &self.known.schema, world: &self.known.world, aim: None };
         let kind = if number < FIRST_WRITES { 0 } else { maker.dice.below(1000) };
         match kind {
             0..250 => {

@@ -26,10 +26,13 @@ impl Known {
                 let mut changes: Vec<_> =
                     request.changes.iter().flat_map(|change| self.change(person, own.as_ref(), change)).collect();
                 let is_key = |change: &LdapModify| change.modification.atype.eq_ignore_ascii_case("sshPublicKey");
-                let has_key = own.is_some_and(|item| !item.get("sshpublickey").is_empty());
+                let has_key = own.as_ref().is_some_and(|item| !item.get("sshpublickey").is_empty());
                 if person && !has_key && changes.iter().any(is_key) {
                     let modification = attribute("objectClass", &[KEY_CLASS]);
                     changes.insert(0, LdapModify { operation: LdapModifyType::Add, modification });
+                }
+                if let Some(own) = own.filter(|_| person) {
+                    changes.extend(self.home_again(&own, &changes));
                 }
                 Write::Modify(LdapModifyRequest { dn, changes })
             }
@@ -38,6 +41,31 @@ impl Known {
                 Write::Rename(LdapModifyDNRequest { dn: self.dn(&request.dn), ..request.clone() })
             }
         }
+    }
+
+    /// Gives back the home directory that everybody has who has no other, when the last one is taken.
+    fn home_again(&mut self, own: &Item, changes: &[LdapModify]) -> Option<LdapModify> {
+        let mut left: Vec<Vec<u8>> = own.get("homedirectory").iter().map(|home| home.as_bytes().to_vec()).collect();
+        let mut is_touched = false;
+        for LdapModify { operation, modification } in changes {
+            if !modification.atype.eq_ignore_ascii_case("homeDirectory") {
+                continue;
+            }
+            is_touched = true;
+            match operation {
+                LdapModifyType::Delete if modification.vals.is_empty() => left.clear(),
+                LdapModifyType::Delete => left.retain(|value| !modification.vals.contains(value)),
+                LdapModifyType::Replace => left.clone_from(&modification.vals),
+                LdapModifyType::Add => left.extend(modification.vals.iter().cloned()),
+                LdapModifyType::Increment => {}
+            }
+        }
+        if !is_touched || !left.is_empty() {
+            return None;
+        }
+        self.met.note("default");
+        let home = format!("/home/{}", dn::parts(&own.dn)?.first()?.first()?.1);
+        Some(LdapModify { operation: LdapModifyType::Add, modification: attribute("homeDirectory", &[&home]) })
     }
 
     fn is_person(&self, name: &str) -> bool {
@@ -53,8 +81,15 @@ impl Known {
             for name in self.places(person, &one.atype, false) {
                 let vals = self.member_values(&one.atype, &one.vals);
                 match attributes.iter_mut().find(|other| other.atype.eq_ignore_ascii_case(&name)) {
-                    // Two names for one thing, with slapd as with us.
-                    Some(other) => other.vals.extend(vals),
+                    // Two names for one thing: what both say is said once.
+                    Some(other) => {
+                        let plain = |value: &Vec<u8>| dn::folded(&String::from_utf8_lossy(value));
+                        let more: Vec<_> = vals
+                            .into_iter()
+                            .filter(|value| other.vals.iter().all(|known| plain(known) != plain(value)))
+                            .collect();
+                        other.vals.extend(more);
+                    }
                     None => attributes.push(LdapPartialAttribute { atype: name, vals }),
                 }
             }

@@ -41,6 +41,8 @@ pub(super) struct Maker<'a> {
     pub(super) dice: &'a mut Dice,
     pub(super) schema: &'a Schema,
     pub(super) world: &'a World,
+    /// The entry that is to be found.
+    pub(super) aim: Option<Item>,
 }
 
 impl Maker<'_> {
@@ -48,8 +50,13 @@ impl Maker<'_> {
     pub(super) fn attribute(&mut self) -> String {
         match self.dice.below(100) {
             0..70 => {
-                let item = self.dice.pick(&self.world.items);
-                let names = self.names(item);
+                let names = match &self.aim {
+                    Some(item) => self.names(item),
+                    None => {
+                        let item = self.dice.pick(&self.world.items);
+                        self.names(item)
+                    }
+                };
                 let name = self.dice.pick(&names).clone();
                 self.schema.get(&name).map_or(name, |one| one.name().to_owned())
             }
@@ -104,6 +111,10 @@ impl Maker<'_> {
 
     /// A value that some entry has.
     pub(super) fn there(&mut self, name: &str) -> Option<String> {
+        let own = self.aim.as_ref().map_or(&[][..], |item| item.get(name));
+        if !own.is_empty() {
+            return Some(self.dice.pick(own).clone());
+        }
         let have: Vec<_> = self.world.items.iter().filter(|item| !item.get(name).is_empty()).collect();
         if have.is_empty() {
             return None;

@@ -119,12 +119,6 @@ const MEANT: &[Meant] = &[
         applies: |asked| asked.touches(&["cn", "sn", "givenname", "displayname"]),
     },
     Meant {
-        rule: "default",
-        ours: Code::Success,
-        slapd: &[Code::ObjectClassViolation],
-        applies: |asked| !asked.operations().is_empty() && asked.touches(&["homedirectory"]),
-    },
-    Meant {
         rule: "unique",
         ours: Code::ConstraintViolation,
         slapd: &[Code::Success],
@@ -155,7 +149,7 @@ const MEANT: &[Meant] = &[
     Meant {
         rule: "blank",
         ours: Code::InvalidAttributeSyntax,
-        slapd: &[Code::Success, Code::ConstraintViolation],
+        slapd: &[Code::Success, Code::ConstraintViolation, Code::NoSuchAttribute],
         applies: |asked| asked.attributes().iter().any(|(_, values)| values.iter().any(|value| value == b" ")),
     },
     Meant {
@@ -219,10 +213,16 @@ const MEANT: &[Meant] = &[
         applies: |asked| asked.touches(&["objectclass"]),
     },
     Meant {
-        rule: "several faults",
+        rule: "kept by the server",
         ours: Code::ConstraintViolation,
-        slapd: &[Code::AttributeOrValueExists],
+        slapd: &[Code::AttributeOrValueExists, Code::InvalidAttributeSyntax, Code::NoSuchAttribute],
         applies: |asked| asked.touches(&["memberof", "entryuuid", "useraccountcontrol"]),
+    },
+    Meant {
+        rule: "unknown class",
+        ours: Code::NoSuchAttribute,
+        slapd: &[Code::InvalidAttributeSyntax],
+        applies: |asked| asked.operations() == [LdapModifyType::Delete] && asked.touches(&["objectclass"]),
     },
     Meant {
         rule: "unknown class",
@@ -256,10 +256,7 @@ pub(super) fn codes(asked: &Asked<'_>, ours: &Answer, slapd: &Answer, met: &mut 
         })
         .map(|meant| meant.rule);
     let several = || is_of_several(asked, &ours.code, &slapd.code).then_some("several faults");
-    // Two names for one thing in one request are two things to slapd.
-    let is_one = asked.is_person() && asked.touches(&["cn"]) && asked.touches(&["displayname"]);
-    let one_thing = || is_one.then_some("one thing");
-    if let Some(rule) = found.or_else(several).or_else(one_thing) {
+    if let Some(rule) = found.or_else(several) {
         met.note(rule);
         return None;
     }

@@ -33,8 +33,9 @@ impl Write {
 /// As many people and groups as a run holds at about any time.
 const PEOPLE: usize = 30;
 const GROUPS: usize = 14;
-/// Entries that nobody changes: the first administrates, and rights hang from the others.
-pub(super) const KEPT: &[&str] = &["uid=admin,", "cn=lldap_"];
+/// Entries that nobody changes: the first administrates, rights hang from the groups, and the others
+/// cannot be made again over LDAP.
+pub(super) const KEPT: &[&str] = &["uid=admin,", "cn=lldap_", "uid=closed,", "uid=past,", "uid=future,"];
 
 pub(super) fn attribute(name: &str, values: &[&str]) -> LdapPartialAttribute {
     let vals = values.iter().map(|value| value.as_bytes().to_vec()).collect();
@@ -135,6 +136,10 @@ impl Maker<'_> {
             }
         }
         if self.dice.percent(12) {
+            let name = attributes.iter().find(|one| one.atype == "displayName").cloned();
+            attributes.extend(name.map(|name| LdapPartialAttribute { atype: "cn".to_owned(), ..name }));
+        }
+        if self.dice.percent(20) {
             let password = self.password();
             attributes.push(attribute("userPassword", &[&password]));
         }
@@ -142,7 +147,7 @@ impl Maker<'_> {
             attributes[0] =
                 attribute("objectClass", &["top", "person", "organizationalPerson", "inetOrgPerson", "posixAccount"]);
         }
-        match self.dice.below(34) {
+        match self.dice.below(56) {
             0 => attributes.push(attribute("nonsense", &["x"])),
             1 => attributes.push(attribute("member", &["dc=localhost"])),
             2 => attributes.push(attribute("uidNumber", &["many"])),
@@ -177,8 +182,12 @@ impl Maker<'_> {
             let members: Vec<_> = members.iter().map(String::as_str).collect();
             let name = *self.dice.pick(&["member", "uniqueMember"]);
             attributes.push(attribute(name, &members));
+            if self.dice.percent(15) {
+                let other = if name == "member" { "uniqueMember" } else { "member" };
+                attributes.push(attribute(other, &members));
+            }
         }
-        match self.dice.below(20) {
+        match self.dice.below(28) {
             0 => attributes.push(attribute("member", &["uid=nobody,ou=people,dc=localhost"])),
             1 => attributes.push(attribute("sn", &["x"])),
             2 => dn = format!("cn={},cn=x,{}", dn::escaped(&name), self.world.groups_base()),
@@ -218,7 +227,15 @@ impl Maker<'_> {
             return LdapModifyRequest { dn: item.dn, changes };
         }
         let count = self.dice.weighted(&[(6, 1), (2, 2), (1, 3)]);
-        let changes = (0..count).map(|_| self.change_of_person(&item)).collect();
+        let mut changes: Vec<_> = (0..count).map(|_| self.change_of_person(&item)).collect();
+        // They are one thing with us: what the first change makes of the other is not known to slapd.
+        let is_full_name = |change: &LdapModify| ["cn", "displayName"].contains(&change.modification.atype.as_str());
+        let first = changes.iter().find(|change| is_full_name(change)).map(|change| change.modification.atype.clone());
+        changes.retain(|change| !is_full_name(change) || first.as_ref() == Some(&change.modification.atype));
+        // With us only the end must be whole (RFC 4511 section 4.6), with slapd each step.
+        let is_list = |name: &str| ["mail", "sshPublicKey", "x-list"].contains(&name);
+        let is_many = |change: &&LdapModify| change.modification.vals.len() > 1 && !is_list(&change.modification.atype);
+        let changes = changes.iter().find(is_many).map_or(changes.clone(), |change| vec![change.clone()]);
         LdapModifyRequest { dn: self.spelled(&item.dn), changes }
     }
 
@@ -260,22 +277,29 @@ impl Maker<'_> {
         };
         let own = item.get(&name.to_lowercase());
         let new = self.value_for(name);
+        // Most are asked for what can be done.
+        let is_list = ["mail", "sshPublicKey", "x-list"].contains(&name);
+        let is_needed = ["cn", "mail", "uidNumber", "gidNumber", "uid", "objectClass"].contains(&name);
+        let is_number = ["uidNumber", "gidNumber", "x-badge"].contains(&name) && !own.is_empty();
+        let any_way = self.dice.percent(25);
         match self.dice.below(20) {
-            0..5 => change(LdapModifyType::Add, name, &[&new]),
-            5..8 if !own.is_empty() => {
+            0..5 if is_list || own.is_empty() || any_way => change(LdapModifyType::Add, name, &[&new]),
+            5..8 if !own.is_empty() && (!is_needed || own.len() > 1 || any_way) => {
                 let old = self.dice.pick(own).clone();
                 let old = if self.dice.percent(40) { old.to_uppercase() } else { old };
                 change(LdapModifyType::Delete, name, &[&old])
             }
             8 => change(LdapModifyType::Delete, name, &[&new]),
-            9 | 10 => change(LdapModifyType::Delete, name, &[]),
-            11 => change(LdapModifyType::Replace, name, &[]),
+            9 | 10 if !is_needed && !own.is_empty() || any_way => change(LdapModifyType::Delete, name, &[]),
+            11 if !is_needed || any_way => change(LdapModifyType::Replace, name, &[]),
             12 if !own.is_empty() => change(LdapModifyType::Add, name, &[self.dice.pick(own).as_str()]),
-            13 => {
+            13 if is_list || any_way => {
                 let other = self.value_for(name);
                 change(LdapModifyType::Replace, name, &[&new, &other])
             }
-            14 => change(LdapModifyType::Increment, name, &[*self.dice.pick(&["1", "-3", "x"])]),
+            14 if is_number || any_way => {
+                change(LdapModifyType::Increment, name, &[*self.dice.pick(&["1", "-3", "x"])])
+            }
             _ => change(LdapModifyType::Replace, name, &[&new]),
         }
     }
@@ -317,8 +341,8 @@ impl Maker<'_> {
     }
 
     fn change_of_group(&mut self, item: &Item) -> LdapModify {
-        if self.dice.percent(15) {
-            let name = *self.dice.pick(&["gidNumber", "sn", "nonsense", "memberOf", "cn"]);
+        if self.dice.percent(10) {
+            let name = *self.dice.pick(&["gidNumber", "gidNumber", "sn", "nonsense", "memberOf", "cn"]);
             let value = self.value_for(name);
             let kind = if self.dice.percent(50) { LdapModifyType::Replace } else { LdapModifyType::Add };
             return change(kind, name, &[&value]);
@@ -331,7 +355,14 @@ impl Maker<'_> {
             _ => self.some_members(2),
         };
         let kind = match self.dice.below(10) {
-            0..4 => LdapModifyType::Add,
+            0..4 => {
+                if self.dice.percent(85) {
+                    let is_in = |name: &String| own.iter().any(|member| dn::folded(member) == dn::folded(name));
+                    let new: Vec<_> = members.iter().filter(|name| !is_in(name)).cloned().collect();
+                    members = if new.is_empty() { members } else { new };
+                }
+                LdapModifyType::Add
+            }
             4..7 => {
                 if !own.is_empty() && self.dice.percent(75) {
                     let one = self.dice.pick(&own).clone();
@@ -379,7 +410,7 @@ impl Maker<'_> {
             deleteoldrdn: true,
             new_superior: self.dice.percent(25).then_some(own),
         };
-        match self.dice.below(16) {
+        match self.dice.below(26) {
             0 => request.deleteoldrdn = false,
             1 => request.new_superior = Some(self.world.base.clone()),
             2 => request.new_superior = Some(format!("ou=nowhere,{}", self.world.base)),
