@@ -18,6 +18,8 @@ mod frame;
 #[path = "../../crates/ldap/src/request.rs"]
 #[expect(dead_code, reason = "the door uses all of it")]
 mod request;
+#[path = "../../crates/ldap/src/shape.rs"]
+mod shape;
 
 mod entry;
 

@@ -5,7 +5,7 @@
 //! unknown attribute is. What does not have the form of a filter refuses the request.
 
 use ldap3_proto::proto::LdapResultCode;
-use ostiary_model::{Filter, MAX_DEPTH, MAX_TERMS, Schema};
+use ostiary_model::{Attribute, Filter, MAX_DEPTH, MAX_TERMS, Schema};
 use thiserror::Error;
 
 use crate::ber::{OCTET_STRING, Reader, SEQUENCE, context};
@@ -20,6 +20,9 @@ const LESS_OR_EQUAL: u8 = 0xa6;
 const PRESENT: u8 = 0x87;
 const APPROXIMATE: u8 = 0xa8;
 const EXTENSIBLE: u8 = 0xa9;
+
+/// What a dear term counts for beyond itself: nobody sends more than a few of them.
+const DEAR: usize = 63;
 
 /// Why a filter is not evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -174,15 +177,15 @@ impl Reading<'_> {
         let depth = depth.checked_sub(1).ok_or(BadFilter::TooComplex)?;
         self.left = self.left.checked_sub(1).ok_or(BadFilter::TooComplex)?;
         let schema = self.schema;
-        Ok(match Term::read(filters).ok_or(BadFilter::Malformed)? {
-            Term::And(terms) => Filter::And(self.all(terms, depth)?),
-            Term::Or(terms) => Filter::Or(self.all(terms, depth)?),
+        let filter = match Term::read(filters).ok_or(BadFilter::Malformed)? {
+            Term::And(terms) => return Ok(Filter::And(self.all(terms, depth)?)),
+            Term::Or(terms) => return Ok(Filter::Or(self.all(terms, depth)?)),
             Term::Not(mut term) => {
                 let filter = self.next(&mut term, depth)?;
                 if !term.is_empty() {
                     return Err(BadFilter::Malformed);
                 }
-                Filter::Not(Box::new(filter))
+                return Ok(Filter::Not(Box::new(filter)));
             }
             Term::Present(attribute) => Filter::present(schema, attribute),
             Term::Equal(attribute, value) => Filter::equal(schema, attribute, value),
@@ -198,7 +201,9 @@ impl Reading<'_> {
                 filter
             }
             Term::Nobodys => Filter::Undefined,
-        })
+        };
+        self.left = self.left.checked_sub(surcharge(&filter)).ok_or(BadFilter::TooComplex)?;
+        Ok(filter)
     }
 
     fn all(&mut self, mut terms: Reader<'_>, depth: usize) -> Result<Vec<Filter>, BadFilter> {
@@ -207,6 +212,28 @@ impl Reading<'_> {
             list.push(self.next(&mut terms, depth)?);
         }
         Ok(list)
+    }
+}
+
+/// How many terms one that was read counts for beyond itself. What is worked out anew from everybody
+/// in a group, for each entry that is looked at, is dear; a rule without an attribute asks of many.
+fn surcharge(filter: &Filter) -> usize {
+    match filter {
+        Filter::Present(attribute)
+        | Filter::Equal(attribute, _)
+        | Filter::AtLeast(attribute, _)
+        | Filter::AtMost(attribute, _)
+        | Filter::Parts(attribute, _)
+        | Filter::AllBits(attribute, _)
+        | Filter::AnyBit(attribute, _)
+        | Filter::InChain(attribute, _)
+        | Filter::WithName(attribute, _) => match attribute {
+            Attribute::MemberUid | Attribute::NumSubordinates | Attribute::HasSubordinates => DEAR,
+            _ => 0,
+        },
+        Filter::And(terms) | Filter::Or(terms) => terms.iter().map(|term| 1 + surcharge(term)).sum(),
+        Filter::Not(term) => 1 + surcharge(term),
+        Filter::Undefined => 0,
     }
 }
 
@@ -287,6 +314,15 @@ mod tests {
         let many = |count| Writer::default().put(OR, &[AND, 0].repeat(count)).into_bytes();
         assert!(read(&many(MAX_TERMS - 1)).is_ok());
         assert_eq!(read(&many(MAX_TERMS)), Err(BadFilter::TooComplex));
+        let dear = |count| Writer::default().put(OR, &b"\x87\x09memberUid".repeat(count)).into_bytes();
+        assert!(read(&dear(60)).is_ok());
+        assert_eq!(read(&dear(64)), Err(BadFilter::TooComplex));
+        let any = |count| {
+            let one = b"\xa9\x15\x81\x0fcaseIgnoreMatch\x83\x02ad";
+            Writer::default().put(OR, &one.repeat(count)).into_bytes()
+        };
+        assert!(read(&any(8)).is_ok());
+        assert_eq!(read(&any(1_000)), Err(BadFilter::TooComplex));
         // One without an attribute is many.
         let by_rule = encoded("(:caseIgnoreMatch:=ada)").repeat(MAX_TERMS / 4);
         assert_eq!(read(&Writer::default().put(OR, &by_rule).into_bytes()), Err(BadFilter::TooComplex));

@@ -16,6 +16,7 @@ use tracing::dispatcher::{Dispatch, with_default};
 
 use crate::ber::{BOOLEAN, Bad, CONSTRUCTED, Element, INTEGER, OCTET_STRING, Reader, SEQUENCE};
 use crate::request::SearchRequest;
+use crate::shape;
 
 /// How deep elements may be nested: a filter of the deepest kind that is evaluated, and more, so
 /// that a filter that is too deep still gets an answer.
@@ -143,6 +144,9 @@ impl Frame {
 
     /// Decodes a message of the others. `None` when its fields are not those of its operation.
     pub(crate) fn decode(mut self) -> Option<LdapMsg> {
+        if !shape::fits(self.operation, self.content()?) {
+            return None;
+        }
         let mut codec = LdapCodec::new(Some(self.bytes.len()), None);
         // The decoder traces raw elements, passwords among them: nothing of it reaches the log.
         with_default(&Dispatch::none(), || codec.decode(&mut self.bytes)).ok().flatten()
@@ -185,8 +189,8 @@ fn controls(bytes: &[u8]) -> Result<Vec<RawControl>, Malformed> {
     while !controls.is_empty() {
         let (SEQUENCE, control, rest) = Element::split(controls)? else { return Err(Malformed::Encoding) };
         let (OCTET_STRING, oid, mut fields) = Element::split(control)? else { return Err(Malformed::Encoding) };
-        let mut control =
-            RawControl { oid: String::from_utf8_lossy(oid).into_owned(), is_critical: false, value: None };
+        let oid = str::from_utf8(oid).ok().filter(|oid| oid.is_ascii()).ok_or(Malformed::Encoding)?;
+        let mut control = RawControl { oid: oid.to_owned(), is_critical: false, value: None };
         if fields.first() == Some(&BOOLEAN) {
             let (_, value, after) = Element::split(fields)?;
             control.is_critical = value.iter().any(|byte| *byte != 0);

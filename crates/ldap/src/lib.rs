@@ -22,6 +22,7 @@ mod schema;
 mod search;
 mod serve;
 mod session;
+mod shape;
 mod sort;
 mod wire;
 mod write;

@@ -19,7 +19,7 @@ use crate::controls::Controls;
 use crate::entry::Pictures;
 use crate::filter;
 use crate::frame::{Frame, Operation};
-use crate::request::{ExtendedRequest, is_rename};
+use crate::request::ExtendedRequest;
 use crate::results::{Pages, Results};
 
 /// A result without name or referral.
@@ -156,9 +156,6 @@ impl Session {
                     None => reply(operation, result(LdapResultCode::ProtocolError, MALFORMED)),
                 }
             }));
-        }
-        if operation == Operation::ModifyDn && !frame.content().is_some_and(is_rename) {
-            return malformed();
         }
         let Some(LdapMsg { op, .. }) = frame.decode() else { return malformed() };
         match op {
