@@ -64,8 +64,10 @@ impl Chain {
         }
         let parsed = ParsedCertificate::try_from(leaf).map_err(|error| unreadable(&error))?;
         for name in names {
+            // Any label does where any label will do.
+            let asked = if name.starts_with("*.") { name.replacen('*', "any", 1) } else { name.clone() };
             let is_for =
-                ServerName::try_from(name.as_str()).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok());
+                ServerName::try_from(asked.as_str()).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok());
             if !is_for {
                 return Err(ChainError::Name(name.clone()));
             }

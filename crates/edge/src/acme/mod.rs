@@ -13,7 +13,9 @@ mod answers;
 mod chain;
 mod client;
 mod desk;
+mod dns;
 mod order;
+mod proof;
 mod renew;
 mod run;
 mod schedule;
@@ -33,6 +35,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub use self::answers::Answers;
+pub use self::dns::{Dns, DnsKey};
 pub use self::settings::{Challenge, ExternalAccount, Issuer, SettingError, Settings};
 use crate::certificates::Certificates;
 
@@ -78,6 +81,8 @@ pub struct Pace {
     pub look: Duration,
     /// How long answers are given time to reach all nodes, at least two looks.
     pub settle: Duration,
+    /// How long all servers of a zone are given to learn of a text.
+    pub dns_settle: Duration,
     /// How often the node that orders shows that it lives. After three it is taken for dead.
     pub beat: Duration,
     /// How often is looked, at least, whether something is to be renewed.
@@ -97,6 +102,7 @@ impl Default for Pace {
         Self {
             look: Duration::from_millis(500),
             settle: Duration::from_millis(1_500),
+            dns_settle: Duration::from_secs(20),
             beat: Duration::from_secs(10),
             pass: Duration::from_secs(30),
             request: Duration::from_secs(20),

@@ -5,27 +5,23 @@
 
 use std::time::Duration;
 
-use instant_acme::{
-    Account, AuthorizationStatus, ChallengeStatus, ChallengeType, Error as AcmeError, Identifier, NewOrder, Order,
-    OrderStatus,
-};
+use instant_acme::{Account, Error as AcmeError, Identifier, NewOrder, Order, OrderStatus};
 use ostiary_model::Span;
-use ostiary_store::{AcmeAnswer, AcmeOrder};
+use ostiary_store::AcmeOrder;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::NameSet;
 use super::chain::Chain;
-use super::desk::{Desk, NONCES, again, ask};
+use super::desk::{Desk, again, ask};
+use super::proof::Shown;
 use super::schedule::Ladder;
 use super::settings::Challenge;
 use super::trouble::{Failure, Refusal, is_problem};
 
 /// An order is taken up again for so long.
 const FRESH: Span = Span::from_hours(12);
-/// An answer is forgotten after this, whatever happens.
-const ANSWERED: Span = Span::from_hours(1);
 /// Between two questions how an order stands.
 const SLOWEST: Duration = Duration::from_secs(5);
 /// Who wants to be asked later than this is left, and come back to.
@@ -41,13 +37,6 @@ pub(super) struct Issued {
 /// What a key of an order is sealed for.
 fn row(names: &str, directory: &str) -> String {
     format!("acme_order {directory} {names}")
-}
-
-const fn kind_of(challenge: Challenge) -> ChallengeType {
-    match challenge {
-        Challenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
-        Challenge::Http01 => ChallengeType::Http01,
-    }
 }
 
 fn is_about_replacing(error: &AcmeError) -> bool {
@@ -68,21 +57,17 @@ impl Desk<'_> {
             Some(found) => found,
             None => self.start(account, set, challenge, replaced).await?,
         };
-        let mut answers = Vec::new();
-        let done = self.go_through(&mut order, set, &key, (challenge, &mut answers)).await;
+        let mut shown = Vec::new();
+        let done = self.go_through(&mut order, set, &key, (challenge, &mut shown)).await;
         let is_over = match &done {
             Ok(_) => false,
             Err(Refusal::Failed(failure)) => failure.ends_order,
             Err(_) => return done,
         };
-        if !answers.is_empty() || is_over {
+        self.take_back(&shown).await?;
+        if is_over {
             let mut tx = self.begin().await?;
-            for AcmeAnswer { kind, name, .. } in &answers {
-                tx.answer_delete(*kind, name).await?;
-            }
-            if is_over {
-                tx.order_delete(&set.key, self.directory()).await?;
-            }
+            tx.order_delete(&set.key, self.directory()).await?;
             self.commit(tx).await?;
         }
         done
@@ -165,16 +150,16 @@ impl Desk<'_> {
         Ok((order, key))
     }
 
-    /// From where the order is to its chain. Leaves in `answers` what has to be taken back.
+    /// From where the order is to its chain. Leaves in `shown` what has to be taken back.
     async fn go_through(
         &self,
         order: &mut Order,
         set: &NameSet,
         key: &Zeroizing<Vec<u8>>,
-        (challenge, answers): (Challenge, &mut Vec<AcmeAnswer>),
+        (challenge, shown): (Challenge, &mut Vec<Shown>),
     ) -> Result<Issued, Refusal> {
         if order.state().status == OrderStatus::Pending {
-            self.prove(order, challenge, answers).await?;
+            self.prove(order, challenge, shown).await?;
             self.wait_beyond(order, OrderStatus::Pending).await?;
         }
         if order.state().status == OrderStatus::Ready {
@@ -194,88 +179,6 @@ impl Desk<'_> {
         let chain = Chain::read(&pem, key, &set.names, &self.inner.roots).map_err(|error| refuse(&error))?;
         chain.is_fresh(self.inner.now()).map_err(|error| refuse(&error))?;
         Ok(Issued { pem, chain, key: key.clone() })
-    }
-
-    /// Publishes answers for all names that are not proved yet, lets them reach all nodes, and
-    /// calls the authority.
-    async fn prove(
-        &self,
-        order: &mut Order,
-        challenge: Challenge,
-        answers: &mut Vec<AcmeAnswer>,
-    ) -> Result<(), Refusal> {
-        self.read_authorizations(order).await?;
-        *answers = self.answers(order, challenge).await?;
-        if answers.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.begin().await?;
-        for answer in &*answers {
-            tx.answer_put(answer).await?;
-        }
-        self.commit(tx).await?;
-        self.inner.refresh().await?;
-        tokio::time::sleep(self.inner.settings.pace.settle).await;
-        let mut authorizations = order.authorizations();
-        while let Some(next) = authorizations.next().await {
-            let mut authorization = next.map_err(|error| self.failure(&error))?;
-            if authorization.status != AuthorizationStatus::Pending {
-                continue;
-            }
-            let Some(mut asked) = authorization.challenge(kind_of(challenge)) else { continue };
-            if asked.status == ChallengeStatus::Pending {
-                ask!(self, asked.set_ready().await)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Has the library read all authorizations; from then on it knows them.
-    async fn read_authorizations(&self, order: &mut Order) -> Result<(), Failure> {
-        let mut left = NONCES;
-        'anew: loop {
-            left -= 1;
-            let mut authorizations = order.authorizations();
-            while let Some(next) = authorizations.next().await {
-                match next {
-                    Ok(_) => {}
-                    // What was not read would be passed over from here on.
-                    Err(error) if left > 0 && is_problem(&error, "badNonce") => continue 'anew,
-                    Err(error) => return Err(self.failure(&error)),
-                }
-            }
-            return Ok(());
-        }
-    }
-
-    /// What is to be answered for the names that are not proved yet.
-    async fn answers(&self, order: &mut Order, challenge: Challenge) -> Result<Vec<AcmeAnswer>, Failure> {
-        let mut answers = Vec::new();
-        let mut authorizations = order.authorizations();
-        while let Some(next) = authorizations.next().await {
-            let mut authorization = next.map_err(|error| self.failure(&error))?;
-            let host = authorization.identifier().to_string();
-            match authorization.status {
-                AuthorizationStatus::Pending => {}
-                // The authority has seen it before.
-                AuthorizationStatus::Valid => continue,
-                _ => {
-                    let told = format!("{host}: the authority has given up looking");
-                    return Err(Failure::of_names(Ladder::Looked, told).at_its_end());
-                }
-            }
-            let Some(asked) = authorization.challenge(kind_of(challenge)) else {
-                let told = format!("{host}: the authority does not offer {}", challenge.name());
-                return Err(Failure::of_names(Ladder::Looked, told).at_its_end());
-            };
-            let right = asked.key_authorization();
-            let (name, value) = match challenge {
-                Challenge::Http01 => (asked.token.clone(), right.as_str().to_owned()),
-                Challenge::TlsAlpn01 => (host, right.dns_value()),
-            };
-            answers.push(AcmeAnswer { kind: challenge.answer(), name, value, expires_at: self.inner.now() + ANSWERED });
-        }
-        Ok(answers)
     }
 
     /// Asks how the order stands until it is no longer `status`.

@@ -7,7 +7,7 @@ use ostiary_store::{AcmeTrouble, CertificateRecord, FrontTx, TroubleKind};
 
 use super::desk::Desk;
 use super::order::Issued;
-use super::schedule::{ASK_AGAIN, Ladder, Life};
+use super::schedule::{ASK_AGAIN, Ladder, Life, REST};
 use super::settings::{Challenge, Issuer};
 use super::trouble::{Failure, Refusal};
 use super::{Held, Inner, NameSet};
@@ -42,6 +42,13 @@ impl Inner {
                 return Ok(plan.renew_at.min(plan.ask_at));
             }
             return self.ask_for_suggestion(held, issuer, fence).await;
+        }
+        // What was stored a moment ago and cannot be used would not be any better the next time.
+        if let Some(held) = held.as_ref().filter(|held| held.served.is_none())
+            && held.record.stored_at <= now
+            && held.record.stored_at + REST > now
+        {
+            return Ok(held.record.stored_at + REST);
         }
         self.renew(set, held.as_ref(), fence).await
     }

@@ -10,7 +10,7 @@ use ostiary_store::RenewalPlan;
 const SHORT_LIVED: Span = Span::from_days(10);
 /// What an authority is never asked to do sooner after a certificate was stored, whatever clocks
 /// and suggestions say.
-const REST: Span = Span::from_hours(1);
+pub(crate) const REST: Span = Span::from_hours(1);
 /// After nothing else was learnt, the authority is asked for a suggestion again.
 pub(crate) const ASK_AGAIN: Span = Span::from_hours(6);
 /// No authority makes us wait longer.

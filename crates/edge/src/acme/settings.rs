@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 
-use ostiary_store::AnswerKind;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::dns::Dns;
 use super::{NameSet, Pace};
 
 /// Names in one certificate. Authorities give at most so many.
@@ -33,11 +33,13 @@ pub enum Challenge {
     TlsAlpn01,
     /// Over HTTP on port 80 (RFC 8555 section 8.3).
     Http01,
+    /// In the DNS (RFC 8555 section 8.4): the only one for names such as `*.example.org`.
+    Dns01,
 }
 
 impl Challenge {
-    /// Both, in the order in which they are tried when nothing else is said.
-    pub const ALL: [Self; 2] = [Self::TlsAlpn01, Self::Http01];
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::TlsAlpn01, Self::Http01, Self::Dns01];
 
     /// As authorities and settings call it.
     #[must_use]
@@ -45,6 +47,7 @@ impl Challenge {
         match self {
             Self::TlsAlpn01 => "tls-alpn-01",
             Self::Http01 => "http-01",
+            Self::Dns01 => "dns-01",
         }
     }
 
@@ -52,13 +55,6 @@ impl Challenge {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|challenge| challenge.name() == name)
-    }
-
-    pub(super) const fn answer(self) -> AnswerKind {
-        match self {
-            Self::TlsAlpn01 => AnswerKind::TlsAlpn01,
-            Self::Http01 => AnswerKind::Http01,
-        }
     }
 }
 
@@ -91,6 +87,8 @@ pub struct Settings {
     pub email: Option<String>,
     /// How names are proved, in order. What worked is tried first the next time.
     pub challenges: Vec<Challenge>,
+    /// How texts come into the DNS, for [`Challenge::Dns01`].
+    pub dns: Option<Dns>,
     /// Which of an authority's profiles is wanted.
     pub profile: Option<String>,
     /// A file of certificates (PEM) that are trusted for authorities' servers beside the public
@@ -133,7 +131,16 @@ impl Settings {
                 return Err(SettingError { setting, what: "is empty; at least one is needed".to_owned() });
             }
         }
-        self.names.iter().map(|names| NameSet::of(names)).collect()
+        match &self.dns {
+            Some(dns) => dns.check()?,
+            None if self.challenges.contains(&Challenge::Dns01) => {
+                let what = "has dns-01, which needs dns_server or dns_hook".to_owned();
+                return Err(SettingError { setting: "challenges", what });
+            }
+            None => {}
+        }
+        let has_wildcards = self.challenges.iter().all(|challenge| *challenge == Challenge::Dns01);
+        self.names.iter().map(|names| NameSet::of(names, has_wildcards)).collect()
     }
 
     /// The public authorities, and what the file holds.
@@ -157,13 +164,16 @@ impl Settings {
 }
 
 impl NameSet {
-    fn of(names: &[String]) -> Result<Self, SettingError> {
+    fn of(names: &[String], has_wildcards: bool) -> Result<Self, SettingError> {
         let refuse = |what: String| SettingError { setting: "host", what };
         let mut sorted = BTreeSet::new();
         for name in names {
             let lower = name.to_ascii_lowercase();
-            if !matches!(ServerName::try_from(lower.as_str()), Ok(ServerName::DnsName(_))) || lower.ends_with('.') {
-                return Err(refuse(format!("is {name:?}; allowed is a host name such as accounts.example.org")));
+            let plain = lower.strip_prefix("*.").filter(|_| has_wildcards).unwrap_or(&lower);
+            if !matches!(ServerName::try_from(plain), Ok(ServerName::DnsName(_))) || lower.ends_with('.') {
+                let allowed =
+                    "a host name such as accounts.example.org, or *.example.org where dns-01 is the only challenge";
+                return Err(refuse(format!("is {name:?}; allowed is {allowed}")));
             }
             sorted.insert(lower);
         }
@@ -184,7 +194,8 @@ mod tests {
             names: vec![vec!["directory.example.org".to_owned(), "Accounts.example.org".to_owned()]],
             issuers: vec![Issuer { directory: "https://ca.example/dir".to_owned(), external_account: None }],
             email: None,
-            challenges: Challenge::ALL.to_vec(),
+            challenges: vec![Challenge::TlsAlpn01, Challenge::Http01],
+            dns: None,
             profile: None,
             ca_file: None,
             pace: Pace::default(),
@@ -213,6 +224,19 @@ mod tests {
         assert_eq!(Settings { names: vec![vec![]], ..settings() }.sets().unwrap_err().setting, "host");
         assert_eq!(Settings { issuers: vec![], ..settings() }.sets().unwrap_err().setting, "directory");
         assert_eq!(Settings { challenges: vec![], ..settings() }.sets().unwrap_err().setting, "challenges");
+        let dns_only = Settings { challenges: vec![Challenge::Dns01], ..settings() };
+        assert_eq!(dns_only.sets().unwrap_err().setting, "challenges");
+        let wild = Settings {
+            names: vec![vec!["*.example.org".to_owned(), "example.org".to_owned()]],
+            dns: Some(Dns::Update { server: "ns1.example.org:53".to_owned(), key: None }),
+            ..dns_only.clone()
+        };
+        assert!(wild.sets().is_ok());
+        assert_eq!(Settings { challenges: Challenge::ALL.to_vec(), ..wild }.sets().unwrap_err().setting, "host");
+        for server in ["ns1.example.org", ":53", "ns1:dns"] {
+            let dns = Some(Dns::Update { server: server.to_owned(), key: None });
+            assert_eq!(Settings { dns, ..dns_only.clone() }.sets().unwrap_err().setting, "dns_server", "{server}");
+        }
         let plain = Issuer { directory: "http://ca.example/dir".to_owned(), external_account: None };
         let error = Settings { issuers: vec![plain], ..settings() }.sets().unwrap_err();
         assert!(error.to_string().contains("\"http://ca.example/dir\""), "{error}");

@@ -88,7 +88,10 @@ impl Failure {
             (_, Some(status)) => Self::of_names(Ladder::Retry, format!("the authority answered with status {status}")),
         };
         let is_overload = matches!(heard.status, Some(429 | 503));
+        // What was refused once is refused again: an order that led there leads nowhere else.
+        let ends_order = heard.status.is_some_and(|status| (400..500).contains(&status)) && !is_overload;
         Self {
+            ends_order,
             is_general: failure.is_general || heard.status.is_some_and(|status| status >= 500),
             not_before: heard.retry_after.filter(|_| is_overload),
             ..failure

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ostiary_edge::acme::{Challenge, NameState, Settings};
+use ostiary_edge::acme::{NameState, Settings};
 use ostiary_model::{Clock as _, Span};
 use rcgen::generate_simple_self_signed;
 use rustls::RootCertStore;
 use tokio::task::JoinSet;
 
 use crate::faults::{Fault, Faults, problem, says};
-use crate::node::{Memory, Moved, NAMES, Node, PACE, Ports, settings};
+use crate::node::{BOTH, Memory, Moved, NAMES, Node, PACE, Ports, settings};
 use crate::pebble::{Pebble, Ways};
 use crate::{is_served, place};
 
@@ -20,7 +20,7 @@ const AN_ORDER: usize = 20;
 const LONG_AGO: &str = r#"{"suggestedWindow":{"start":"2020-01-01T00:00:00Z","end":"2020-01-02T00:00:00Z"}}"#;
 
 fn through(faults: &Faults, pebble: &Pebble) -> Settings {
-    Settings { issuers: vec![faults.issuer()], ..settings(pebble, &Challenge::ALL) }
+    Settings { issuers: vec![faults.issuer()], ..settings(pebble, &BOTH) }
 }
 
 async fn refused(node: &Node) -> NameState {
@@ -109,6 +109,21 @@ async fn cut_connections_are_overcome() {
 async fn nonsense_is_overcome() {
     is_overcome(&[Fault::Makes(|_| "{\"status\": 7".to_owned())], &["/dir", "/order-plz", "/authZ/", "/my-order/"])
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_without_end_and_addresses_elsewhere_are_overcome() {
+    let endless = says("200 OK", "Content-Type: application/json\r\n", &" ".repeat(3_000_000));
+    let elsewhere = Fault::Makes(|text| text.replace("https://", "http://"));
+    let for_ever = problem("429 Too Many Requests", "Retry-After: 18446744073709551615\r\n", "serverInternal");
+    is_overcome(&[endless, elsewhere], &["/dir", "/order-plz"]).await;
+    let (ports, pebble) = place(|_| {}).await;
+    let faults = Faults::before(&pebble).await;
+    faults.play("/order-plz", for_ever, 1);
+    let node = Node::start(&Memory::embedded(), ports, through(&faults, &pebble)).await;
+    let next = refused(&node).await.next_attempt.unwrap();
+    let week = Moved::default().now() + Span::from_days(7);
+    assert!(next < week + Span::from_mins(1) && next > week - Span::from_mins(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,12 @@
 //! Certificates from a real authority: Pebble, over both ways of proof, whatever happens meanwhile.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests read their environment, measure time and start tasks of their own"
 )]
 
 mod bad_days;
+mod by_dns;
 mod faults;
 mod node;
 mod pebble;
@@ -17,7 +18,7 @@ use ostiary_edge::acme::{Challenge, ExternalAccount, Issuer, Pace, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use zeroize::Zeroizing;
 
-use node::{Memory, NAMES, Node, PACE, Ports, issuer, settings};
+use node::{BOTH, Lost, Memory, NAMES, Node, PACE, Ports, issuer, settings};
 use pebble::{MAC_KEY, Pebble, Ways, free_port};
 
 /// Ports, and an authority that looks at them.
@@ -66,7 +67,7 @@ async fn names_are_proved_over_tls() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_authority_that_remembers_is_not_asked_to_look_again() {
     let (ports, pebble) = place(|ways| (ways.remembered, ways.validity) = (100, 12)).await;
-    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &Challenge::ALL)).await;
+    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &BOTH)).await;
     let first = node.certified().await;
     let second = node.renewed(&first).await;
     assert_eq!(second.last_error, None);
@@ -76,7 +77,7 @@ async fn an_authority_that_remembers_is_not_asked_to_look_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_renewed_while_everybody_is_served() {
     let (ports, pebble) = place(|ways| ways.validity = 10).await;
-    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &Challenge::ALL)).await;
+    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &BOTH)).await;
     let mut state = node.certified().await;
     let roots = pebble.roots().await;
     let mut old = node.visit(NAMES[0], roots.clone()).await.unwrap();
@@ -109,12 +110,12 @@ async fn a_certificate_is_renewed_while_everybody_is_served() {
 async fn what_is_stored_is_served_at_once_after_a_start() {
     let (ports, mut pebble) = place(|_| {}).await;
     let memory = Memory::embedded();
-    let node = Node::start(&memory, ports, settings(&pebble, &Challenge::ALL)).await;
+    let node = Node::start(&memory, ports, settings(&pebble, &BOTH)).await;
     let before = node.certified().await;
     let roots = pebble.roots().await;
     node.cut().await;
     pebble.stop();
-    let node = Node::start(&memory, Ports::open().await, settings(&pebble, &Challenge::ALL)).await;
+    let node = Node::start(&memory, Ports::open().await, settings(&pebble, &BOTH)).await;
     assert_eq!(node.state(), before, "nothing was waited for");
     for name in NAMES {
         node.visit(name, roots.clone()).await.unwrap();
@@ -124,7 +125,7 @@ async fn what_is_stored_is_served_at_once_after_a_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_ended_while_nobody_ran_is_renewed_first() {
     let (ports, pebble) = place(|ways| ways.validity = 3).await;
-    let (memory, wanted) = (Memory::embedded(), settings(&pebble, &Challenge::ALL));
+    let (memory, wanted) = (Memory::embedded(), settings(&pebble, &BOTH));
     let node = Node::start(&memory, ports, wanted.clone()).await;
     let before = node.certified().await;
     node.cut().await;
@@ -143,7 +144,7 @@ async fn a_certificate_that_ended_while_nobody_ran_is_renewed_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_gone_on_with_after_a_power_cut() {
     let (ports, pebble) = place(|_| {}).await;
-    let (memory, wanted) = (Memory::embedded(), settings(&pebble, &Challenge::ALL));
+    let (memory, wanted) = (Memory::embedded(), settings(&pebble, &BOTH));
     // It never comes to calling the authority.
     let slow = Settings { pace: Pace { settle: Duration::from_secs(3_600), ..PACE }, ..wanted.clone() };
     let node = Node::start(&memory, Ports::open().await, slow).await;
@@ -162,7 +163,7 @@ async fn an_order_is_gone_on_with_after_a_power_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_of_all_nonces_may_be_refused() {
     let (ports, pebble) = place(|ways| (ways.refused_nonces, ways.validity) = (50, 10)).await;
-    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &Challenge::ALL)).await;
+    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &BOTH)).await;
     let mut state = node.certified().await;
     for _ in 0..3 {
         assert_eq!(state.last_error, None);
@@ -175,7 +176,7 @@ async fn half_of_all_nonces_may_be_refused() {
 async fn an_account_that_was_forgotten_is_registered_anew_once() {
     let (ports, mut pebble) = place(|ways| ways.validity = 10).await;
     let (http, tls) = ports.numbers();
-    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &Challenge::ALL)).await;
+    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &BOTH)).await;
     let before = node.certified().await;
     pebble.stop();
     pebble.start(&Ways::looking_at(http, tls));
@@ -189,7 +190,7 @@ async fn an_account_that_was_forgotten_is_registered_anew_once() {
 async fn an_authority_that_is_down_holds_nothing_up_and_is_come_back_to() {
     let (ports, mut pebble) = (Ports::open().await, Pebble::prepare());
     let (http, tls) = ports.numbers();
-    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &Challenge::ALL)).await;
+    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &BOTH)).await;
     let state = node.until("the failure is told", |state| state.last_error.is_some()).await;
     assert!(state.last_error.unwrap().contains("cannot be reached"));
     assert!(state.next_attempt.is_some() && state.issuer.is_none());
@@ -201,7 +202,7 @@ async fn an_authority_that_is_down_holds_nothing_up_and_is_come_back_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_authority_steps_in_for_one_that_is_down() {
     let (ports, pebble) = place(|_| {}).await;
-    let mut wanted = settings(&pebble, &Challenge::ALL);
+    let mut wanted = settings(&pebble, &BOTH);
     let away = Issuer { directory: format!("https://localhost:{}/dir", free_port()), external_account: None };
     wanted.issuers.insert(0, away);
     let node = Node::start(&Memory::embedded(), ports, wanted).await;
@@ -224,7 +225,7 @@ async fn the_next_challenge_steps_in_for_one_that_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_authority_did_not_find_is_told_name_by_name_and_tried_ever_more_rarely() {
     let (ports, pebble) = place(|ways| ways.looks_at = (free_port(), free_port())).await;
-    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &Challenge::ALL)).await;
+    let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &BOTH)).await;
     let state = node.until("the failure is told", |state| state.last_error.is_some()).await;
     let told = state.last_error.unwrap();
     for part in ["tls-alpn-01: accounts.example.org: ", "http-01: accounts.example.org: ", "; directory.example.org: "]
@@ -241,7 +242,7 @@ async fn what_an_authority_did_not_find_is_told_name_by_name_and_tried_ever_more
 async fn an_account_is_bound_where_it_must_be() {
     let (ports, pebble) = place(|ways| ways.binds = true).await;
     let memory = Memory::embedded();
-    let wanted = settings(&pebble, &Challenge::ALL);
+    let wanted = settings(&pebble, &BOTH);
     let node = Node::start(&memory, Ports::open().await, wanted.clone()).await;
     let state = node.until("the failure is told", |state| state.last_error.is_some()).await;
     assert!(state.last_error.unwrap().contains("externalAccountRequired"));
@@ -259,7 +260,7 @@ async fn an_account_is_bound_where_it_must_be() {
 async fn two_nodes_order_once_and_either_answers() {
     let (ports, pebble) = place(|ways| ways.validity = 10).await;
     let memory = Memory::on_server().await;
-    let wanted = settings(&pebble, &Challenge::ALL);
+    let wanted = settings(&pebble, &BOTH);
     let looked_at = Node::start(&memory, ports, wanted.clone()).await;
     let other = Node::start(&memory, Ports::open().await, wanted).await;
     let (first, second) = tokio::join!(looked_at.certified(), other.certified());
@@ -274,7 +275,7 @@ async fn two_nodes_order_once_and_either_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_only_answers_is_enough() {
     // The one that orders is not the one that is looked at, in turns of both ways of proof.
-    for challenge in Challenge::ALL {
+    for challenge in BOTH {
         let (ports, pebble) = place(|_| {}).await;
         let memory = Memory::on_server().await;
         let wanted = settings(&pebble, &[challenge]);
@@ -297,7 +298,7 @@ async fn memory_is_new(node: &Node) -> bool {
 async fn another_node_goes_on_when_the_one_that_orders_is_killed() {
     let (ports, pebble) = place(|_| {}).await;
     let memory = Memory::on_server().await;
-    let wanted = settings(&pebble, &Challenge::ALL);
+    let wanted = settings(&pebble, &BOTH);
     let slow = Settings { pace: Pace { settle: Duration::from_secs(3_600), ..PACE }, ..wanted.clone() };
     let first = Node::start(&memory, Ports::open().await, slow).await;
     while first.store.acme_answers(ostiary_model::Timestamp::from_secs(0)).await.unwrap().len() < 2 {
@@ -315,7 +316,7 @@ async fn another_node_goes_on_when_the_one_that_orders_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_leaves_in_good_order_is_not_waited_for() {
     let (ports, pebble) = place(|_| {}).await;
-    let (memory, wanted) = (Memory::embedded(), settings(&pebble, &Challenge::ALL));
+    let (memory, wanted) = (Memory::embedded(), settings(&pebble, &BOTH));
     let patient = Settings { pace: Pace { beat: Duration::from_secs(3_600), ..PACE }, ..wanted };
     let first = Node::start(&memory, Ports::open().await, Settings { names: vec![], ..patient.clone() }).await;
     while memory_is_new(&first).await {
@@ -329,7 +330,7 @@ async fn a_node_that_leaves_in_good_order_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_certificate_that_cannot_be_used_is_ordered_anew() {
     let (ports, pebble) = place(|_| {}).await;
-    let (memory, wanted) = (Memory::embedded(), settings(&pebble, &Challenge::ALL));
+    let (memory, wanted) = (Memory::embedded(), settings(&pebble, &BOTH));
     let node = Node::start(&memory, Ports::open().await, Settings { names: vec![], ..wanted.clone() }).await;
     // Somebody else's key: sealed as it should be, and for nothing.
     let store = Arc::clone(&node.store);
@@ -362,10 +363,32 @@ async fn a_stored_certificate_that_cannot_be_used_is_ordered_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_gives_nothing_back_does_not_hammer() {
+    let (ports, pebble) = place(|_| {}).await;
+    let wanted = settings(&pebble, &BOTH);
+    let node = Node::start_with(&Memory::embedded(), ports, wanted, (0, Arc::new(Lost))).await;
+    while node.store.certificates().await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(PACE.pass * 10).await;
+    assert_eq!((pebble.orders(), node.state().issuer), (1, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_nobody_gave_are_not_answered() {
+    let node = Node::start(&Memory::embedded(), Ports::open().await, settings(&Pebble::prepare(), &BOTH)).await;
+    let answers = node.acme.answers();
+    let long = "a".repeat(5_000);
+    for token in ["", "unknown", "../../etc/passwd", "a/b", "a%00", "a b", "\u{e9}", "' OR 1=1 --", &long] {
+        assert_eq!(answers.http_01(token).await, None, "{token}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_a_day_off_makes_no_storm() {
     for seconds in [-86_400, 86_400] {
         let (ports, pebble) = place(|ways| ways.validity = 90 * 86_400).await;
-        let wanted = settings(&pebble, &Challenge::ALL);
+        let wanted = settings(&pebble, &BOTH);
         let node = Node::start_at(&Memory::embedded(), ports, wanted, seconds).await;
         node.certified().await;
         is_served(&node, &pebble).await;

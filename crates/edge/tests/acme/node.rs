@@ -26,10 +26,14 @@ use crate::pebble::Pebble;
 
 pub(crate) const NAMES: [&str; 2] = ["accounts.example.org", "directory.example.org"];
 
+/// The challenges that need nothing but the two ports.
+pub(crate) const BOTH: [Challenge; 2] = [Challenge::TlsAlpn01, Challenge::Http01];
+
 /// In a hurry.
 pub(crate) const PACE: Pace = Pace {
     look: Duration::from_millis(50),
     settle: Duration::from_millis(200),
+    dns_settle: Duration::from_millis(200),
     beat: Duration::from_millis(300),
     pass: Duration::from_millis(300),
     request: Duration::from_secs(5),
@@ -76,16 +80,29 @@ impl Vault for Turning {
     }
 }
 
+/// Takes everything and gives nothing back.
+pub(crate) struct Lost;
+
+impl Vault for Lost {
+    fn seal(&self, row: &str, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        Turning.seal(row, plain)
+    }
+
+    fn open(&self, _: &str, _: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        Err(VaultError("the key is another one".to_owned()))
+    }
+}
+
 /// Where nodes remember.
 pub(crate) struct Memory {
     pub(crate) url: String,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Memory {
     pub(crate) fn embedded() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { url: format!("sqlite:{}", folder.path().join("test.db").display()), _folder: folder }
+        Self { url: format!("sqlite:{}", folder.path().join("test.db").display()), folder: Arc::new(folder) }
     }
 
     /// A new database on the server of the tests, for more than one node.
@@ -99,7 +116,7 @@ impl Memory {
         let sql = AssertSqlSafe(format!("CREATE DATABASE {name}"));
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         let (base, _) = server.rsplit_once('/').unwrap();
-        Self { url: format!("{base}/{name}"), _folder: tempfile::tempdir().unwrap() }
+        Self { url: format!("{base}/{name}"), folder: Arc::new(tempfile::tempdir().unwrap()) }
     }
 
     pub(crate) async fn open(&self) -> Arc<Store> {
@@ -131,6 +148,7 @@ pub(crate) struct Node {
     pub(crate) clock: Arc<Moved>,
     pub(crate) tls: SocketAddr,
     tasks: JoinSet<()>,
+    _folder: Arc<TempDir>,
 }
 
 pub(crate) fn issuer(pebble: &Pebble) -> Issuer {
@@ -143,6 +161,7 @@ pub(crate) fn settings(pebble: &Pebble, challenges: &[Challenge]) -> Settings {
         issuers: vec![issuer(pebble)],
         email: Some("admin@example.org".to_owned()),
         challenges: challenges.to_vec(),
+        dns: None,
         profile: None,
         ca_file: Some(pebble.ca_file()),
         pace: PACE,
@@ -157,12 +176,22 @@ impl Node {
 
     /// The same, on a machine whose clock is off by so many seconds.
     pub(crate) async fn start_at(memory: &Memory, ports: Ports, settings: Settings, seconds: i64) -> Self {
+        Self::start_with(memory, ports, settings, (seconds, Arc::new(Turning))).await
+    }
+
+    /// The same, with another vault.
+    pub(crate) async fn start_with(
+        memory: &Memory,
+        ports: Ports,
+        settings: Settings,
+        (seconds, vault): (i64, Arc<dyn Vault>),
+    ) -> Self {
         let store = memory.open().await;
         let clock = Arc::new(Moved(AtomicI64::new(seconds * 1_000_000)));
         let certificates = Certificates::new();
         let means = Means {
             store: Arc::clone(&store),
-            vault: Arc::new(Turning),
+            vault,
             certificates: certificates.clone(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(Chance),
@@ -174,7 +203,7 @@ impl Node {
         tasks.spawn(answer_over_http(ports.http, acme.answers()));
         tasks.spawn(answer_over_tls(ports.tls, Tls::for_https(&certificates, Duration::from_secs(5))));
         tasks.spawn(acme.clone().run());
-        Self { acme, store, clock, tls, tasks }
+        Self { acme, store, clock, tls, tasks, _folder: Arc::clone(&memory.folder) }
     }
 
     /// Ends it as a power cut would.

@@ -32,6 +32,8 @@ pub(crate) struct Ways {
     pub(crate) binds: bool,
     /// Whether it believes that names are ours without looking.
     pub(crate) believes_everything: bool,
+    /// The name server that it asks instead of its own.
+    pub(crate) resolver: Option<String>,
 }
 
 impl Ways {
@@ -43,6 +45,7 @@ impl Ways {
             remembered: 0,
             binds: false,
             believes_everything: false,
+            resolver: None,
         }
     }
 }
@@ -55,6 +58,7 @@ pub(crate) struct Pebble {
     folder: TempDir,
     port: u16,
     management: u16,
+    names_port: u16,
     servers: Vec<Child>,
     starts: u32,
 }
@@ -79,7 +83,14 @@ impl Pebble {
         {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        Self { folder, port: free_port(), management: free_port(), servers: Vec::new(), starts: 0 }
+        Self {
+            folder,
+            port: free_port(),
+            management: free_port(),
+            names_port: free_port(),
+            servers: Vec::new(),
+            starts: 0,
+        }
     }
 
     pub(crate) fn running(ways: &Ways) -> Self {
@@ -92,7 +103,7 @@ impl Pebble {
     pub(crate) fn start(&mut self, ways: &Ways) {
         self.starts += 1;
         let names = free_port();
-        let management = format!("127.0.0.1:{}", free_port());
+        let management = format!("127.0.0.1:{}", self.names_port);
         let names = format!("127.0.0.1:{names}");
         let off = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""];
         let mut resolver = Command::new("pebble-challtestsrv");
@@ -113,7 +124,7 @@ impl Pebble {
         std::fs::write(self.folder.path().join("pebble.json"), config.to_string()).unwrap();
         let mut pebble = Command::new("pebble");
         pebble
-            .args(["-config", "pebble.json", "-strict", "-dnsserver", &names])
+            .args(["-config", "pebble.json", "-strict", "-dnsserver", ways.resolver.as_ref().unwrap_or(&names)])
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_WFE_NONCEREJECT", ways.refused_nonces.to_string())
             .env("PEBBLE_AUTHZREUSE", ways.remembered.to_string());
@@ -148,6 +159,11 @@ impl Pebble {
 
     pub(crate) const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where the name server that every name is here for takes orders.
+    pub(crate) fn names_address(&self) -> String {
+        format!("127.0.0.1:{}", self.names_port)
     }
 
     pub(crate) fn directory(&self) -> String {
@@ -210,7 +226,7 @@ impl Drop for Pebble {
     }
 }
 
-fn wait_for(address: &str) {
+pub(crate) fn wait_for(address: &str) {
     let begun = Instant::now();
     while TcpStream::connect(address).is_err() {
         assert!(begun.elapsed() < Duration::from_secs(20), "nothing listens on {address}");

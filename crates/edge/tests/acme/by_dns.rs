@@ -1,0 +1,178 @@
+//! Proof by DNS, with Knot as the name server (Debian's package knot), and with a command.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use hickory_proto::op::{Message, Query};
+use hickory_proto::rr::{Name, RecordType};
+use ostiary_edge::acme::{Challenge, Dns, DnsKey, Settings};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use zeroize::Zeroizing;
+
+use crate::node::{Memory, NAMES, Node, Ports, settings};
+use crate::pebble::{Pebble, Ways, free_port, wait_for};
+
+const SECRET: &[u8] = b"a key of thirty-two bytes, no less";
+const SECRET_TEXT: &str = "YSBrZXkgb2YgdGhpcnR5LXR3byBieXRlcywgbm8gbGVzcw==";
+
+struct Knot {
+    _folder: TempDir,
+    port: u16,
+    server: Child,
+}
+
+impl Knot {
+    fn running() -> Self {
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        let place = folder.path().display();
+        let config = format!(
+            "server:\n    listen: 127.0.0.1@{port}\n    rundir: \"{place}\"\n    pidfile: \"{place}/knot.pid\"\n\
+             database:\n    storage: \"{place}/db\"\n\
+             key:\n  - id: acme-key\n    algorithm: hmac-sha256\n    secret: {SECRET_TEXT}\n\
+             acl:\n  - id: acme\n    key: acme-key\n    action: update\n\
+             zone:\n  - domain: example.org\n    storage: \"{place}\"\n    file: zone\n    acl: acme\n"
+        );
+        // The proof for one of the names is kept elsewhere.
+        let zone = "$ORIGIN example.org.\n$TTL 60\n@ SOA ns hostmaster 1 60 60 600 60\n@ NS ns\nns A 127.0.0.1\n\
+                    @ TXT \"something else\"\n_acme-challenge.accounts CNAME proof.elsewhere\n";
+        std::fs::create_dir(folder.path().join("db")).unwrap();
+        std::fs::write(folder.path().join("knot.conf"), config).unwrap();
+        std::fs::write(folder.path().join("zone"), zone).unwrap();
+        let server = Command::new("/usr/sbin/knotd")
+            .arg("-c")
+            .arg(folder.path().join("knot.conf"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Knot is missing: it is Debian's package knot (apt-get install knot)");
+        wait_for(&format!("127.0.0.1:{port}"));
+        Self { _folder: folder, port, server }
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// How many texts stand at `name`.
+    async fn texts(&self, name: &str) -> usize {
+        let mut question = Message::query();
+        question.add_query(Query::query(Name::from_ascii(name).unwrap(), RecordType::TXT));
+        let bytes = question.to_vec().unwrap();
+        let mut stream = TcpStream::connect(self.address()).await.unwrap();
+        stream.write_u16(u16::try_from(bytes.len()).unwrap()).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        let mut answer = vec![0; usize::from(stream.read_u16().await.unwrap())];
+        stream.read_exact(&mut answer).await.unwrap();
+        let answer = Message::from_vec(&answer).unwrap();
+        answer.answers.iter().filter(|record| record.record_type() == RecordType::TXT).count()
+    }
+}
+
+impl Drop for Knot {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// An authority that asks `knot`, and settings to go with it.
+fn place(knot: &Knot, secret: &[u8]) -> (Pebble, Settings) {
+    let mut ways = Ways::looking_at(1, 1);
+    ways.resolver = Some(knot.address());
+    let pebble = Pebble::running(&ways);
+    let key = DnsKey { name: "acme-key".to_owned(), secret: Zeroizing::new(secret.to_vec()) };
+    let dns = Some(Dns::Update { server: knot.address(), key: Some(key) });
+    let wanted = Settings { dns, ..settings(&pebble, &[Challenge::Dns01]) };
+    (pebble, wanted)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_and_all_names_below_are_proved_by_updates_of_the_zone() {
+    let knot = Knot::running();
+    let (pebble, mut wanted) = place(&knot, SECRET);
+    // Both want a text at the same place.
+    wanted.names.push(vec!["*.example.org".to_owned(), "example.org".to_owned()]);
+    let node = Node::start(&Memory::embedded(), Ports::open().await, wanted).await;
+    node.certified().await;
+    node.until("all have one", |_| node.acme.state().iter().all(|state| state.not_after.is_some())).await;
+    for name in [NAMES[0], NAMES[1], "any.example.org", "example.org"] {
+        node.visit(name, pebble.roots().await).await.unwrap();
+    }
+    for (name, left) in [
+        ("_acme-challenge.accounts.example.org.", 0),
+        ("proof.elsewhere.example.org.", 0),
+        ("_acme-challenge.directory.example.org.", 0),
+        ("_acme-challenge.example.org.", 0),
+        ("example.org.", 1),
+    ] {
+        assert_eq!(knot.texts(name).await, left, "{name}");
+    }
+    assert_eq!(pebble.orders(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_server_that_does_not_know_the_key_is_told() {
+    let knot = Knot::running();
+    let (pebble, wanted) = place(&knot, b"another key, of just as many bytes");
+    let node = Node::start(&Memory::embedded(), Ports::open().await, wanted).await;
+    let state = node.until("the failure is told", |state| state.last_error.is_some()).await;
+    let told = state.last_error.unwrap();
+    assert!(told.contains("dns-01: _acme-challenge.") && told.contains("the name server refuses"), "{told}");
+    assert_eq!((state.issuer, knot.texts("_acme-challenge.directory.example.org.").await), (None, 0));
+    drop(pebble);
+}
+
+fn script(folder: &Path, text: &str) -> Dns {
+    let file = folder.join("hook");
+    std::fs::write(&file, format!("#!/bin/sh\nset -e\n{text}\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    Dns::Command(file)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_proved_by_a_command() {
+    let (folder, pebble) = (tempfile::tempdir().unwrap(), Pebble::running(&Ways::looking_at(1, 1)));
+    let log = folder.path().join("log");
+    let dns = script(
+        folder.path(),
+        &format!(
+            "echo \"$1 $2 $#\" >> {log}\nenv >> {log}\n\
+             if [ \"$1\" = present ]; then way=set-txt; else way=clear-txt; fi\n\
+             curl -sSf -d \"{{\\\"host\\\": \\\"$2\\\", \\\"value\\\": \\\"$3\\\"}}\" http://{}/$way",
+            pebble.names_address(),
+            log = log.display(),
+        ),
+    );
+    let wanted = Settings { dns: Some(dns), ..settings(&pebble, &[Challenge::Dns01]) };
+    let node = Node::start(&Memory::embedded(), Ports::open().await, wanted).await;
+    node.certified().await;
+    for name in NAMES {
+        node.visit(name, pebble.roots().await).await.unwrap();
+    }
+    let log = std::fs::read_to_string(log).unwrap();
+    for verb in ["present", "cleanup"] {
+        for name in NAMES {
+            assert!(log.contains(&format!("{verb} _acme-challenge.{name}. 3\n")), "{verb} {name}: {log}");
+        }
+    }
+    assert!(!log.contains("CARGO") && !log.contains("OSTIARY"), "it sees what is none of its business: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_fails_is_told() {
+    let (folder, pebble) = (tempfile::tempdir().unwrap(), Pebble::running(&Ways::looking_at(1, 1)));
+    for (dns, expected) in [
+        (script(folder.path(), "exit 7"), "failed to present (exit status: 7)"),
+        (Dns::Command(folder.path().join("nothing")), "cannot be run: No such file"),
+    ] {
+        let wanted = Settings { dns: Some(dns), ..settings(&pebble, &[Challenge::Dns01]) };
+        let node = Node::start(&Memory::embedded(), Ports::open().await, wanted).await;
+        let state = node.until("the failure is told", |state| state.last_error.is_some()).await;
+        let told = state.last_error.unwrap();
+        assert!(told.contains(expected), "{told}");
+    }
+}
