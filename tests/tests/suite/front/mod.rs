@@ -2,4 +2,5 @@
 
 mod services;
 mod sites;
+mod sites_https;
 mod sites_streams;

@@ -19,8 +19,12 @@ pub(crate) struct Service {
 impl Service {
     /// A service, and a server that forwards [`HOST`] to it.
     pub(crate) async fn behind(setup: Setup) -> Result<(Self, Ostiary)> {
+        Self::of(HOST, setup).await
+    }
+
+    async fn of(host: &str, setup: Setup) -> Result<(Self, Ostiary)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let ostiary = setup.with_file(&site(listener.local_addr()?)).start().await?;
+        let ostiary = setup.with_file(&site(host, listener.local_addr()?)).start().await?;
         Ok((Self { listener }, ostiary))
     }
 
@@ -40,8 +44,8 @@ pub(crate) fn embedded() -> Setup {
     Setup::on(Pair::Embedded)
 }
 
-pub(crate) fn site(upstream: SocketAddr) -> String {
-    format!("[[sites]]\nhost = \"{HOST}\"\nupstream = \"http://{upstream}\"\n")
+pub(crate) fn site(host: &str, upstream: SocketAddr) -> String {
+    format!("[[sites]]\nhost = \"{host}\"\nupstream = \"http://{upstream}\"\n")
 }
 
 /// The head of a message, with the empty line at its end and not a byte more.
@@ -63,7 +67,12 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// As [`Service::behind`].
     pub(crate) async fn behind(setup: Setup) -> Result<(Self, Ostiary)> {
-        let (service, ostiary) = Service::behind(setup).await?;
+        Self::of(HOST, setup).await
+    }
+
+    /// The same behind another host.
+    pub(crate) async fn of(host: &str, setup: Setup) -> Result<(Self, Ostiary)> {
+        let (service, ostiary) = Service::of(host, setup).await?;
         let heard = Arc::new(Mutex::new(String::new()));
         let noting = Arc::clone(&heard);
         tokio::spawn(async move {
@@ -96,7 +105,12 @@ async fn record(mut stream: TcpStream, heard: Arc<Mutex<String>>) {
 /// Sends bytes as they are on a connection of their own, and gives all that comes back until it is
 /// closed or nothing more comes.
 pub(crate) async fn say(ostiary: &Ostiary, bytes: &[u8]) -> Result<String> {
-    let mut stream = TcpStream::connect(ostiary.http_address()?).await?;
+    say_to(ostiary.http_address()?, bytes).await
+}
+
+/// The same to an address.
+pub(crate) async fn say_to(address: SocketAddr, bytes: &[u8]) -> Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
     stream.write_all(bytes).await?;
     let mut all = Vec::new();
     let patience = std::time::Duration::from_millis(400);

@@ -206,7 +206,7 @@ async fn a_request_does_not_go_round_in_a_circle() -> Result<()> {
     let own = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let ostiary = embedded()
         .with("OSTIARY_HTTP__LISTEN", &own.to_string())
-        .with_file(&super::services::site(own))
+        .with_file(&super::services::site(HOST, own))
         .start()
         .await?;
     let answer = say(&ostiary, format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n").as_bytes()).await?;
