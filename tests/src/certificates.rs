@@ -41,7 +41,8 @@ impl Authority {
     /// # Errors
     /// None in practice.
     pub fn issue(&self) -> Result<Issued> {
-        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let mut names =
+            ["localhost", "accounts.localhost", "directory.localhost", "127.0.0.1"].map(str::to_owned).to_vec();
         names.extend(std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned()));
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(names)?;

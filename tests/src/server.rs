@@ -187,11 +187,14 @@ impl Ostiary {
 
     /// The next start takes the same ports, as a real one would.
     fn keep_ports(&mut self) -> Result<()> {
-        let http = Some(self.http_address()?);
+        let (http, https) = (Some(self.http_address()?), self.https_address().ok());
         let (ldap, ldaps) = (self.ldap_address().ok(), self.ldaps_address().ok());
-        for (variable, value) in
-            [("OSTIARY_HTTP__LISTEN", http), ("OSTIARY_LDAP__LISTEN", ldap), ("OSTIARY_LDAP__TLS_LISTEN", ldaps)]
-        {
+        for (variable, value) in [
+            ("OSTIARY_HTTP__LISTEN", http),
+            ("OSTIARY_HTTPS__LISTEN", https),
+            ("OSTIARY_LDAP__LISTEN", ldap),
+            ("OSTIARY_LDAP__TLS_LISTEN", ldaps),
+        ] {
             let Some(value) = value else { continue };
             self.settings.retain(|(name, _)| name != variable);
             self.settings.push((variable.to_owned(), value.to_string()));
@@ -244,8 +247,25 @@ impl Ostiary {
         {
             return Ok(address);
         }
-        let port =
-            self.accounts()?.rsplit(':').next().and_then(|port| port.parse().ok()).context("no port in the address")?;
+        if let Ok(line) = self.printed("plain HTTP ") {
+            let url = line.split_whitespace().next().and_then(|url| url.strip_prefix("http://"));
+            return url.and_then(|address| address.parse().ok()).with_context(|| format!("no address in {line:?}"));
+        }
+        self.pages_address()
+    }
+
+    /// Where HTTPS is spoken.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn https_address(&self) -> Result<SocketAddr> {
+        ensure!(self.accounts()?.starts_with("https://"), "there is no HTTPS");
+        self.pages_address()
+    }
+
+    fn pages_address(&self) -> Result<SocketAddr> {
+        let url = self.accounts()?;
+        let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).context("no port in the address")?;
         Ok(SocketAddr::from(([127, 0, 0, 1], port)))
     }
 

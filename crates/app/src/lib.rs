@@ -19,6 +19,7 @@ mod errors;
 mod exchange;
 mod factors;
 mod first_admin;
+mod front;
 mod grants;
 mod hand_over;
 mod hasher;
@@ -79,7 +80,7 @@ use throttle::Turns;
 
 /// A running Ostiary, without its doors.
 pub struct App {
-    store: Store,
+    store: Arc<Store>,
     directory: Directory,
     hasher: Hasher,
     darkroom: Darkroom,
@@ -131,7 +132,7 @@ impl App {
             posix_warning: PosixWarning::default(),
             hasher,
             darkroom: Darkroom::start()?,
-            store,
+            store: Arc::new(store),
             settings,
             clock,
             entropy,
@@ -165,7 +166,7 @@ impl App {
         &self.directory
     }
 
-    pub(crate) const fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 

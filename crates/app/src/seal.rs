@@ -10,7 +10,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ostiary_model::{Ctx, Entropy};
 use thiserror::Error;
-use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::Trouble;
@@ -63,6 +62,8 @@ pub(crate) enum Purpose {
     Ticket,
     /// A private signing key; bound to the key's row.
     SigningKey,
+    /// A private key of the front, such as a certificate's; bound to its row.
+    FrontKey,
     /// A refresh token's successor; bound to the family. Sealed under the token itself.
     RefreshSuccessor,
 }
@@ -73,6 +74,7 @@ impl Purpose {
             Self::Totp => b"ostiary totp.secret v1",
             Self::Ticket => b"ostiary ticket v1",
             Self::SigningKey => b"ostiary signing_key.private v1",
+            Self::FrontKey => b"ostiary front.key v1",
             Self::RefreshSuccessor => b"ostiary refresh_token.successor v1",
         }
     }
@@ -117,7 +119,13 @@ impl Vault {
     }
 
     /// Seals `plain` for this purpose and row.
-    pub(crate) fn seal(&self, ctx: &Ctx, purpose: Purpose, row: Uuid, plain: &[u8]) -> Result<Vec<u8>, Trouble> {
+    pub(crate) fn seal(
+        &self,
+        ctx: &Ctx,
+        purpose: Purpose,
+        row: impl AsRef<[u8]>,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, Trouble> {
         let nonce = ctx.bytes::<NONCE_LEN>();
         let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len() + AES_256_GCM.tag_len());
         sealed.extend_from_slice(plain);
@@ -129,7 +137,12 @@ impl Vault {
     }
 
     /// Opens what was sealed for this purpose and row.
-    pub(crate) fn open(&self, purpose: Purpose, row: Uuid, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+    pub(crate) fn open(
+        &self,
+        purpose: Purpose,
+        row: impl AsRef<[u8]>,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Trouble> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Trouble::Sealed)?;
         let mut plain = Zeroizing::new(rest.to_vec());
         let length = self
@@ -142,8 +155,8 @@ impl Vault {
     }
 }
 
-fn aad(purpose: Purpose, row: Uuid) -> Aad<Vec<u8>> {
-    Aad::from([purpose.name(), row.as_bytes()].concat())
+fn aad(purpose: Purpose, row: impl AsRef<[u8]>) -> Aad<Vec<u8>> {
+    Aad::from([purpose.name(), row.as_ref()].concat())
 }
 
 struct Length;
@@ -159,6 +172,7 @@ mod tests {
     use std::sync::Arc;
 
     use ostiary_model::{Actor, Timestamp};
+    use uuid::Uuid;
 
     use super::*;
 

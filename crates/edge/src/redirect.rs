@@ -11,23 +11,42 @@ use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
+use crate::acme::Answers;
+
+/// Where a CA looks for the answer to its challenge (RFC 8555 section 8.3).
+const CHALLENGE: &str = "/.well-known/acme-challenge/";
+
 /// Sends requests for our hosts to HTTPS.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Redirect {
     /// Where each host is, by name in lower case: scheme, host and port.
     origins: Arc<HashMap<String, String>>,
+    answers: Option<Answers>,
 }
 
 impl Redirect {
-    /// Sends requests for a host to its origin, such as `https://accounts.example.org`.
-    pub fn new(origins: impl IntoIterator<Item = (String, String)>) -> Self {
+    /// Sends requests for a host to its origin, such as `https://accounts.example.org`, and answers
+    /// challenges, when there may be any.
+    pub fn new(origins: impl IntoIterator<Item = (String, String)>, answers: Option<Answers>) -> Self {
         let origins = origins.into_iter().map(|(host, origin)| (host.to_ascii_lowercase(), origin));
-        Self { origins: Arc::new(origins.collect()) }
+        Self { origins: Arc::new(origins.collect()), answers }
+    }
+
+    /// The answer to `request`. A challenge is never sent on: there may be no certificate yet.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+        // The token alone is taken along: a body need not be shared between threads.
+        let token = request.uri().path().strip_prefix(CHALLENGE).map(str::to_owned);
+        let Some((token, answers)) = token.zip(self.answers.as_ref()) else { return self.onward(&request) };
+        drop(request);
+        match answers.http_01(&token).await {
+            Some(answer) => plain(StatusCode::OK, answer),
+            None => plain(StatusCode::NOT_FOUND, "Nobody is to be answered here.\n"),
+        }
     }
 
     /// Where `request` is sent: 308 keeps method and body (RFC 9110 section 15.4.9); a host that is
     /// not ours is 421 (section 15.5.20).
-    pub fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    fn onward<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let Some(origin) = host(request).and_then(|host| self.origins.get(&host.to_ascii_lowercase())) else {
             return plain(StatusCode::MISDIRECTED_REQUEST, "No site of this name is here.\n");
         };
@@ -56,12 +75,14 @@ fn host<B>(request: &Request<B>) -> Option<String> {
     (!authority.as_str().contains('@')).then(|| authority.host().to_owned())
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let text: Bytes = text.into();
+    let length = text.len();
+    let mut response = Response::new(Full::new(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -95,7 +116,7 @@ where
             if is_other(request.uri().path()) {
                 return others.oneshot(request).await.map(|response| response.map(Either::Left));
             }
-            Ok(redirect.answer(&request).map(Either::Right))
+            Ok(redirect.answer(request).await.map(Either::Right))
         }
     })
 }
@@ -105,15 +126,18 @@ mod tests {
     use super::*;
 
     fn ask(method: Method, uri: &str, hosts: &[&str]) -> (u16, Option<String>) {
-        let redirect = Redirect::new([
-            ("accounts.example.org".to_owned(), "https://accounts.example.org".to_owned()),
-            ("Directory.example.org".to_owned(), "https://directory.example.org:8443".to_owned()),
-        ]);
+        let redirect = Redirect::new(
+            [
+                ("accounts.example.org".to_owned(), "https://accounts.example.org".to_owned()),
+                ("Directory.example.org".to_owned(), "https://directory.example.org:8443".to_owned()),
+            ],
+            None,
+        );
         let mut request = Request::builder().method(method).uri(uri);
         for host in hosts {
             request = request.header(HOST, *host);
         }
-        let response = redirect.answer(&request.body(()).unwrap());
+        let response = redirect.onward(&request.body(()).unwrap());
         let location = response.headers().get(LOCATION).map(|location| location.to_str().unwrap().to_owned());
         (response.status().as_u16(), location)
     }

@@ -12,22 +12,27 @@ use ostiary_model::Secret;
 
 use crate::cli::print;
 
-/// Where LDAP is spoken.
-pub(crate) struct LdapAddresses {
-    pub(crate) plain: Vec<SocketAddr>,
-    pub(crate) tls: Vec<SocketAddr>,
+/// Where what is spoken.
+pub(crate) struct Addresses {
+    /// Plain HTTP that leads to HTTPS.
+    pub(crate) redirect: Vec<SocketAddr>,
+    pub(crate) ldap: Vec<SocketAddr>,
+    pub(crate) ldaps: Vec<SocketAddr>,
 }
 
 /// Prints where to go.
-pub(crate) fn addresses(settings: &Settings, ldap: &LdapAddresses, data: &Path) {
+pub(crate) fn addresses(settings: &Settings, at: &Addresses, data: &Path) {
     let data = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
     let mut text = format!("Ostiary {}\n", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "  sign in     {}", settings.site.issuer());
     let _ = writeln!(text, "  administer  {}", routes::on_directory(&settings.site, ""));
-    for address in &ldap.plain {
+    for address in &at.redirect {
+        let _ = writeln!(text, "  plain HTTP  http://{address}  leads to HTTPS");
+    }
+    for address in &at.ldap {
         let _ = writeln!(text, "  LDAP        ldap://{address}  {}", settings.base_dn);
     }
-    for address in &ldap.tls {
+    for address in &at.ldaps {
         let _ = writeln!(text, "  LDAPS       ldaps://{address}  {}", settings.base_dn);
     }
     let _ = writeln!(text, "  data        {}", data.display());

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ostiary_app::App;
+use ostiary_edge::acme::Answers;
 use ostiary_edge::{
     Certificates, Encrypted, Gate, HttpDoor, HttpsDoor, Lifecycle, Limits, Redirect, Seat, ServedCertificate, Stop,
     Tls, accept, bounded, redirecting,
@@ -46,6 +47,8 @@ pub(crate) struct HttpPorts {
     /// Empty: there is no HTTPS.
     pub(crate) tls: Vec<TcpListener>,
     pub(crate) certificates: Certificates,
+    /// What authorities are answered that look over plain HTTP.
+    pub(crate) answers: Option<Answers>,
 }
 
 /// Opens the pages and OpenID Connect on `ports`, behind `sites`. With HTTPS, plain HTTP only leads
@@ -85,7 +88,7 @@ pub(crate) fn http(
     let forwarded = sites.hosts().map(|host| (host.to_owned(), format!("https://{host}{port}")));
     let origins = origins.into_iter().chain(forwarded);
     let is_health = |path: &str| path == routes::HEALTH;
-    let door = HttpDoor { service: redirecting(Redirect::new(origins), pages, is_health), limits };
+    let door = HttpDoor { service: redirecting(Redirect::new(origins, ports.answers), pages, is_health), limits };
     open("HTTP", ports.plain, &gate, life, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
     let tls = Tls::for_https(&ports.certificates, HANDSHAKE.min(limits.idle))?;
     let door = HttpsDoor { tls, door: HttpDoor { service, limits } };

@@ -1,5 +1,6 @@
 //! The binary: command line, configuration, wiring, lifecycle. Holds no rule.
 
+mod acme;
 mod announce;
 mod background;
 mod certificate;

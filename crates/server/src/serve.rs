@@ -8,10 +8,10 @@ use ostiary_edge::{End, Lifecycle, Signals, bind, raise_descriptors};
 use ostiary_model::Actor;
 use tokio::net::TcpListener;
 
-use crate::announce::LdapAddresses;
+use crate::announce::Addresses;
 use crate::config::Config;
 use crate::doors::{HttpPorts, LdapPorts};
-use crate::{announce, background, doors, house, log};
+use crate::{acme, announce, background, doors, house, log};
 
 /// Files and sockets that are kept free of connections: for database, cache, mail and files.
 const RESERVED: usize = 256;
@@ -38,18 +38,24 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     let served = config.certificates()?;
     // Ports first: a second start by mistake ends here, before it touches any data.
     let https = if config.https.is_on() { config.https.listen.as_slice() } else { &[] };
-    let http = HttpPorts {
+    let mut http = HttpPorts {
         plain: listen(&config.http.listen, "http", "listen")?,
         tls: listen(https, "https", "listen")?,
         certificates: served.https,
+        answers: None,
     };
     let ldap = LdapPorts {
         plain: listen(config.ldap.listen.as_deref().unwrap_or_default(), "ldap", "listen")?,
         tls: listen(config.ldap.tls_listen.as_deref().unwrap_or_default(), "ldap", "tls_listen")?,
         certificates: served.ldap,
     };
-    let pages_at = addresses(if http.tls.is_empty() { &http.plain } else { &http.tls })?;
-    let ldap_at = LdapAddresses { plain: addresses(&ldap.plain)?, tls: addresses(&ldap.tls)? };
+    let plain_at = addresses(&http.plain)?;
+    let pages_at = if config.https.is_on() { addresses(&http.tls)? } else { plain_at.clone() };
+    let at = Addresses {
+        redirect: if config.https.is_on() { plain_at } else { Vec::new() },
+        ldap: addresses(&ldap.plain)?,
+        ldaps: addresses(&ldap.tls)?,
+    };
     fit_connections(&mut config)?;
 
     let app = house::open(&config, pages_at.first().map_or(0, SocketAddr::port)).await?;
@@ -58,12 +64,13 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     doors::sync_clients(&app, &ctx, &config.clients).await?;
     let link = app.first_administrator_link(&ctx).await?;
 
+    http.answers = acme::start(&app, &config, &http.certificates, &life).await?;
     doors::http(&app, &config.http, http, &doors::sites(&ctx, &config.http, &config.sites, &life), &life)?;
     doors::ldap(&app, &config.ldap, ldap, &life)?;
     doors::follow(&served.files, &life);
     background::start(&app, &life);
 
-    announce::addresses(app.settings(), &ldap_at, &config.data_dir);
+    announce::addresses(app.settings(), &at, &config.data_dir);
     if let Some(token) = &link {
         announce::first_administrator(app.settings(), token);
     }

@@ -28,9 +28,11 @@ pub(crate) enum HttpsMode {
     Off,
     /// From files.
     Files,
+    /// From authorities: they renew themselves.
+    Acme,
 }
 
-const MODES: &[(&str, HttpsMode)] = &[("off", HttpsMode::Off), ("files", HttpsMode::Files)];
+const MODES: &[(&str, HttpsMode)] = &[("off", HttpsMode::Off), ("files", HttpsMode::Files), ("acme", HttpsMode::Acme)];
 
 impl Default for HttpsConfig {
     fn default() -> Self {
@@ -67,7 +69,7 @@ impl HttpsConfig {
                 (HttpsMode::Files, None) => {
                     Some((key, "is not set; [https] mode = \"files\" needs certificate_file and key_file".to_owned()))
                 }
-                (HttpsMode::Off, Some(_)) => {
+                (HttpsMode::Off | HttpsMode::Acme, Some(_)) => {
                     Some((key, "is set, but nothing is served with it; set [https] mode = \"files\"".to_owned()))
                 }
                 _ => None,

@@ -110,10 +110,28 @@ pub(crate) const SECTIONS: &[Section] = &[
         name: "https",
         doc: "The pages and OpenID Connect over HTTPS (TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2). Limits are those\nof [http]. LDAP uses the same certificates, unless it has its own.",
         keys: keys! {
-            "mode" https.mode: "Where certificates come from. \"off\": there is no HTTPS. \"files\": from certificate_file and key_file.";
+            "mode" https.mode: "Where certificates come from. \"off\": there is no HTTPS. \"files\": from certificate_file and key_file.\n\"acme\": from Let's Encrypt or others, see [acme]; they renew themselves.";
             "listen" https.listen: "One address with a port, or a list of them.";
             "certificate_file" https.certificate_file: "The certificate and those of its issuers, in a PEM file that Ostiary's user can read. It must be\nfor both hosts. A new one in its place is taken up at once; from three weeks before the end\nthe log says so once a day.";
             "key_file" https.key_file: "Its private key, in a PEM file, not encrypted.";
+        },
+    },
+    Section {
+        name: "acme",
+        doc: "Certificates from authorities, for [https] mode = \"acme\". Both hosts must lead to this machine\nfrom the internet, with port 443 for tls-alpn-01 or port 80 ([http] listen) for http-01. By\nordering you agree to the authority's terms of service.",
+        keys: keys! {
+            "directory" acme.directory: "The directory of the authority, or a list of them: the first that gives a certificate is good.";
+            "email" acme.email: "Where the authority may write to. Empty: nowhere.";
+            "challenges" acme.challenges: "How hosts are proved to be yours, in the order in which it is tried.";
+            "profile" acme.profile: "Which of the authority's profiles is wanted, such as \"shortlived\". Empty: its usual one.";
+            "eab_key_id" acme.eab_key_id: "An account that you have with the authority already (external account binding): the id of its\nkey. Empty: none is needed.";
+            #secret "eab_mac_key" acme.eab_mac_key: "The key itself, in base64url.";
+            "eab_directory" acme.eab_directory: "Which of several authorities that account is with. Empty: the first one.";
+            "dns_server" acme.dns_server: "For dns-01: the name server that takes updates of the zone (RFC 2136), such as\n\"ns1.example.org:53\". Empty: none.";
+            "dns_key_name" acme.dns_key_name: "By which key these are signed (TSIG, hmac-sha256): its name. Empty: they are not signed.";
+            #secret "dns_key" acme.dns_key: "The key itself, in base64.";
+            "dns_hook" acme.dns_hook: "For dns-01, instead of a name server: a command that is called as COMMAND present NAME VALUE and\nCOMMAND cleanup NAME VALUE.";
+            "ca_file" acme.ca_file: "Whom to trust as the authority's server besides the public ones, in a PEM file: for an\nauthority of your own.";
         },
     },
     Section {

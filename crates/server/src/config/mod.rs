@@ -4,6 +4,7 @@
 //! Everything is read before anything is judged, so that all mistakes are told at once, each with
 //! file, key, what was found and what is allowed. Leaves out what needs a running server.
 
+mod acme;
 mod clients;
 mod environment;
 mod example;
@@ -30,9 +31,10 @@ use ostiary_model::{Network, Span};
 use ostiary_store::{CacheUrl, DatabaseUrl};
 use url::Url;
 
+pub(crate) use acme::AcmeConfig;
 pub(crate) use clients::{ClientConfig, Remember};
 pub(crate) use example::example;
-pub(crate) use https::HttpsConfig;
+pub(crate) use https::{HttpsConfig, HttpsMode};
 pub(crate) use ldap::LdapConfig;
 pub(crate) use log::{LogFormat, LogLevel};
 use problems::Place;
@@ -54,6 +56,7 @@ pub(crate) struct Config {
     pub(crate) cache: CacheUrl,
     pub(crate) http: HttpConfig,
     pub(crate) https: HttpsConfig,
+    pub(crate) acme: AcmeConfig,
     pub(crate) ldap: LdapConfig,
     pub(crate) mail: MailConfig,
     pub(crate) hash: HashParameters,
@@ -120,6 +123,7 @@ impl Default for Config {
                 limits: HttpLimits::default(),
             },
             https: HttpsConfig::default(),
+            acme: AcmeConfig::default(),
             ldap: LdapConfig::default(),
             mail: MailConfig { route: None, from: String::new() },
             hash: HashParameters::default(),

@@ -79,6 +79,9 @@ impl Config {
         for (key, what) in self.ldap.problems(self.https.is_on()) {
             told("ldap", key, what);
         }
+        for (key, what) in self.acme.problems() {
+            told("acme", key, what);
+        }
         for (key, what) in self.https.problems() {
             told("https", key, what);
         }

@@ -1,5 +1,7 @@
 //! The front: what stands at the ports and before the pages.
 
+mod acme;
+mod https;
 mod services;
 mod sites;
 mod sites_https;

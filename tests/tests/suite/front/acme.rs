@@ -1,0 +1,90 @@
+//! Certificates from an authority, from the settings to what clients see.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use ostiary_tests::{Ostiary, Pair, Pebble, Setup, eventually, free_port, run};
+use tempfile::TempDir;
+
+/// A server that orders from a Pebble of its own.
+struct Ordering {
+    ostiary: Ostiary,
+    pebble: Pebble,
+    https: u16,
+    // Holds the files.
+    _folder: TempDir,
+}
+
+impl Ordering {
+    async fn start(challenge: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let (http, https) = (free_port()?, free_port()?);
+        let pebble = Pebble::start(folder.path(), http, https)?;
+        let ostiary = Setup::on(Pair::Embedded)
+            .with("OSTIARY_SITE__DOMAIN", "example.test")
+            .with("OSTIARY_HTTP__LISTEN", &format!("127.0.0.1:{http}"))
+            .with("OSTIARY_HTTPS__LISTEN", &format!("127.0.0.1:{https}"))
+            .with("OSTIARY_HTTPS__MODE", "acme")
+            .with("OSTIARY_LDAP__TLS_LISTEN", "127.0.0.1:0")
+            .with("OSTIARY_ACME__DIRECTORY", &pebble.directory())
+            .with("OSTIARY_ACME__CA_FILE", &pebble.ca_file.display().to_string())
+            .with("OSTIARY_ACME__CHALLENGES", challenge)
+            .start()
+            .await?;
+        Ok(Self { ostiary, pebble, https, _folder: folder })
+    }
+
+    /// Whether curl, which trusts `root`, gets the page of `host`.
+    async fn is_served(&self, host: &str, root: &Path) -> Result<bool> {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--output", "/dev/null", "--max-time", "10", "--noproxy", "*", "--cacert"]).arg(root);
+        curl.args(["--resolve", &format!("{host}:{}:127.0.0.1", self.https)]);
+        curl.arg(format!("https://{host}:{}/", self.https));
+        Ok(tokio::task::spawn_blocking(move || run(&mut curl, "")).await??.code == Some(0))
+    }
+
+    async fn until_served(&self) -> Result<()> {
+        let root = self.pebble.root()?;
+        for host in ["accounts.example.test", "directory.example.test"] {
+            eventually(&format!("the certificate of {host}, the log says\n{}", self.ostiary.log()), async || {
+                Ok(self.is_served(host, &root).await?.then_some(()))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_server_gets_its_certificate_over_tls() -> Result<()> {
+    let mut ordering = Ordering::start("tls-alpn-01").await?;
+    ordering.until_served().await?;
+    assert_eq!(ordering.pebble.orders()?, 1, "one for both names");
+    // LDAP has it, too.
+    let port = ordering.ostiary.ldaps_address()?.port();
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-CAfile"]).arg(ordering.pebble.root()?);
+    let shown = tokio::task::spawn_blocking(move || run(&mut client, "")).await??;
+    ensure!(shown.stdout.contains("Verify return code: 0"), "{shown:?}");
+    // What is stored is served at once, and nothing is ordered again.
+    ordering.ostiary.kill();
+    ordering.ostiary.start_again()?;
+    let root = ordering.pebble.root()?;
+    ensure!(ordering.is_served("accounts.example.test", &root).await?, "{}", ordering.ostiary.log());
+    assert_eq!(ordering.pebble.orders()?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_fresh_server_gets_its_certificate_over_http() -> Result<()> {
+    let ordering = Ordering::start("http-01").await?;
+    ordering.until_served().await?;
+    // A token that nobody knows is no page and leads nowhere.
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--noproxy", "*"]);
+    curl.arg(format!("http://{}/.well-known/acme-challenge/unknown", ordering.ostiary.http_address()?));
+    let code = tokio::task::spawn_blocking(move || run(&mut curl, "")).await??.ok()?;
+    assert_eq!(code, "404");
+    Ok(())
+}
