@@ -62,7 +62,7 @@ impl FromStr for Upstream {
     fn from_str(text: &str) -> Result<Self, InvalidUpstream> {
         let parts = text.parse::<Uri>().map_err(|_| InvalidUpstream)?.into_parts();
         let is_bare = parts.path_and_query.is_none_or(|path| path == "/") && !text.contains(['#', '?']);
-        let authority = parts.authority.filter(|authority| is_plain(authority)).ok_or(InvalidUpstream)?;
+        let authority = parts.authority.filter(is_plain).ok_or(InvalidUpstream)?;
         if parts.scheme == Some(Scheme::HTTP) && is_bare { Ok(Self(authority)) } else { Err(InvalidUpstream) }
     }
 }
