@@ -1,6 +1,6 @@
 //! The way to a service and back, with services that do not behave: in one process, with little
 //! patience. What the built binary promises to the outside is asked in the black-box suite.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "tests measure time and start tasks of their own")]
 
 use std::convert::Infallible;
