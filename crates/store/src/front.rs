@@ -51,6 +51,8 @@ pub struct AcmeAccount {
     pub url: Option<String>,
     /// Its private key (PKCS#8), sealed for this row.
     pub key_sealed: Vec<u8>,
+    /// When it was stored.
+    pub created_at: Timestamp,
 }
 
 row! {
@@ -58,6 +60,7 @@ row! {
         directory: String,
         url: String,
         key_sealed: Vec<u8>,
+        created_at: i64,
     }
 }
 
@@ -359,11 +362,11 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn acme_account(&self, directory: &str) -> Result<Option<AcmeAccount>, Error> {
         let row: Option<AccountRow> = read!(self, db => sqlx::query_as(
-            "SELECT directory, url, key_sealed FROM acme_account WHERE directory = $1",
+            "SELECT directory, url, key_sealed, created_at FROM acme_account WHERE directory = $1",
         ).bind(directory).fetch_optional(db).await)?;
-        Ok(row.map(|AccountRow { directory, url, key_sealed }| {
+        Ok(row.map(|AccountRow { directory, url, key_sealed, created_at }| {
             let url = Some(url).filter(|url| !url.is_empty());
-            AcmeAccount { directory, url, key_sealed }
+            AcmeAccount { directory, url, key_sealed, created_at: Timestamp::from_micros(created_at) }
         }))
     }
 

@@ -23,13 +23,14 @@ impl FrontTx {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn account_put(&mut self, account: &AcmeAccount, now: Timestamp) -> Result<(), Error> {
+    pub async fn account_put(&mut self, account: &AcmeAccount) -> Result<(), Error> {
         within!(self.0, db => sqlx::query(
             "INSERT INTO acme_account (directory, url, key_sealed, created_at) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (directory) DO UPDATE SET url = excluded.url, key_sealed = excluded.key_sealed",
+             ON CONFLICT (directory) DO UPDATE SET url = excluded.url, key_sealed = excluded.key_sealed, \
+             created_at = excluded.created_at",
         )
         .bind(account.directory.as_str()).bind(account.url.as_deref().unwrap_or_default())
-        .bind(account.key_sealed.as_slice()).bind(now.as_micros())
+        .bind(account.key_sealed.as_slice()).bind(account.created_at.as_micros())
         .execute(db).await.map(drop))?;
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! gives the same account, so a crash in between leaves nothing behind at the authority.
 
 use instant_acme::{Account, ExternalAccountKey, Key, NewAccount};
+use ostiary_model::Span;
 use ostiary_store::AcmeAccount;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
@@ -11,6 +12,9 @@ use zeroize::Zeroizing;
 use super::desk::{Desk, ask};
 use super::settings::ExternalAccount;
 use super::trouble::{Failure, Refusal};
+
+/// An account of this age is not made again because it is refused.
+const YOUNG: Span = Span::from_hours(1);
 
 /// What a key of an account is sealed for.
 fn row(directory: &str) -> String {
@@ -55,6 +59,13 @@ impl Desk<'_> {
         }
     }
 
+    /// Whether our account is old enough for an authority to have closed it since. Another one is
+    /// not made for every "no".
+    pub(super) async fn has_old_account(&self) -> Result<bool, Refusal> {
+        let stored = self.inner.means.store.acme_account(self.directory()).await?;
+        Ok(stored.is_some_and(|account| self.inner.now().since(account.created_at) > YOUNG))
+    }
+
     /// Registers a key that is stored already.
     async fn register(&self, key: Zeroizing<Vec<u8>>) -> Result<Account, Refusal> {
         let pair = || {
@@ -96,9 +107,10 @@ impl Desk<'_> {
 
     async fn keep(&self, url: Option<String>, key: &[u8]) -> Result<(), Refusal> {
         let directory = self.directory().to_owned();
-        let account = AcmeAccount { key_sealed: self.seal(&row(&directory), key)?, directory, url };
+        let created_at = self.inner.now();
+        let account = AcmeAccount { key_sealed: self.seal(&row(&directory), key)?, directory, url, created_at };
         let mut tx = self.begin().await?;
-        tx.account_put(&account, self.inner.now()).await?;
+        tx.account_put(&account).await?;
         self.commit(tx).await
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use instant_acme::{Account, Error as AcmeError, Identifier, NewOrder, Order, OrderStatus};
+use instant_acme::{Account, CertificateIdentifier, Error as AcmeError, Identifier, NewOrder, Order, OrderStatus};
 use ostiary_model::Span;
 use ostiary_store::AcmeOrder;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
@@ -117,24 +117,15 @@ impl Desk<'_> {
     ) -> Result<(Order, Zeroizing<Vec<u8>>), Refusal> {
         let pair = KeyPair::generate().map_err(|error| Failure::of_names(Ladder::Retry, error.to_string()))?;
         let key = Zeroizing::new(pair.serialize_der());
-        let identifiers: Vec<Identifier> = set.names.iter().cloned().map(Identifier::Dns).collect();
-        let wanted = || {
-            let order = NewOrder::new(&identifiers);
-            match &self.inner.settings.profile {
-                Some(profile) => order.profile(profile),
-                None => order,
+        let order = match self.new_order(account, set, replaced).await {
+            Ok(order) => order,
+            Err(error) => {
+                let failure = self.failure(&error);
+                // Who has closed an account says no more than this (RFC 8555 section 7.3.6).
+                let is_closed = is_problem(&error, "unauthorized") && self.has_old_account().await?;
+                let has_lost_account = failure.has_lost_account || is_closed;
+                return Err(Failure { has_lost_account, ..failure }.into());
             }
-        };
-        let replacing = replaced.and_then(|leaf| instant_acme::CertificateIdentifier::try_from(leaf).ok());
-        let order = match replacing {
-            None => ask!(self, account.new_order(&wanted()).await)?,
-            Some(id) => match again!(account.new_order(&wanted().replaces(id.clone())).await) {
-                Ok(order) => order,
-                // It does not matter to us whether the authority knows what is replaced (RFC 9773
-                // section 5): some do not support it, and some have it replaced already.
-                Err(error) if is_about_replacing(&error) => ask!(self, account.new_order(&wanted()).await)?,
-                Err(error) => return Err(self.failure(&error).into()),
-            },
         };
         let stored = AcmeOrder {
             names: set.key.clone(),
@@ -148,6 +139,33 @@ impl Desk<'_> {
         tx.order_put(&stored).await?;
         self.commit(tx).await?;
         Ok((order, key))
+    }
+
+    /// Has the authority make an order.
+    async fn new_order(
+        &self,
+        account: &Account,
+        set: &NameSet,
+        replaced: Option<&CertificateDer<'_>>,
+    ) -> Result<Order, AcmeError> {
+        let identifiers: Vec<Identifier> = set.names.iter().cloned().map(Identifier::Dns).collect();
+        let wanted = || {
+            let order = NewOrder::new(&identifiers);
+            match &self.inner.settings.profile {
+                Some(profile) => order.profile(profile),
+                None => order,
+            }
+        };
+        let replaced = replaced.and_then(|leaf| CertificateIdentifier::try_from(leaf).ok());
+        if let Some(id) = replaced {
+            match again!(account.new_order(&wanted().replaces(id.clone())).await) {
+                // It does not matter to us whether the authority knows what is replaced (RFC 9773
+                // section 5): some do not support it, and some have it replaced already.
+                Err(error) if is_about_replacing(&error) => {}
+                other => return other,
+            }
+        }
+        again!(account.new_order(&wanted()).await)
     }
 
     /// From where the order is to its chain. Leaves in `shown` what has to be taken back.

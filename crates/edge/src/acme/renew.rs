@@ -168,7 +168,8 @@ impl Desk<'_> {
             match self.order(&account, set, challenge, replaced).await {
                 Ok(issued) => return Ok((challenge, issued)),
                 Err(Refusal::Failed(failure)) => {
-                    let is_of_proof = failure.ladder == Ladder::Looked && failure.not_before.is_none();
+                    let is_of_proof =
+                        failure.ladder == Ladder::Looked && failure.not_before.is_none() && !failure.has_lost_account;
                     failures.push(Failure { told: format!("{}: {}", challenge.name(), failure.told), ..failure });
                     if !is_of_proof {
                         break;

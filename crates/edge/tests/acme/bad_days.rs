@@ -167,7 +167,7 @@ async fn a_chain_that_does_not_hold_replaces_nothing() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    assert!(!told.is_empty() && told.iter().all(|error| error.contains("certificate was refused")), "{told:?}");
+    assert!(told.len() > 1 && told.iter().all(|error| error.contains("certificate was refused")), "{told:?}");
     assert_eq!((second.last_error, pebble.orders()), (None, 6));
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn says(status: &str, headers: &str, body: &str) -> Fault {
 }
 
 struct Rule {
-    path: &'static str,
+    path: String,
     fault: Fault,
     left: usize,
 }
@@ -106,8 +106,8 @@ impl Faults {
     }
 
     /// Lets this happen to the next `times` requests for addresses that hold `path`.
-    pub(crate) fn play(&self, path: &'static str, fault: Fault, times: usize) {
-        self.shared.rules.lock().unwrap().push(Rule { path, fault, left: times });
+    pub(crate) fn play(&self, path: &str, fault: Fault, times: usize) {
+        self.shared.rules.lock().unwrap().push(Rule { path: path.to_owned(), fault, left: times });
     }
 
     /// Offers this suggestion (RFC 9773) from now on.
@@ -124,7 +124,7 @@ impl Faults {
 impl Shared {
     fn fault(&self, path: &str) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap();
-        let rule = rules.iter_mut().find(|rule| rule.left > 0 && path.contains(rule.path))?;
+        let rule = rules.iter_mut().find(|rule| rule.left > 0 && path.contains(&rule.path))?;
         rule.left -= 1;
         Some(rule.fault.clone())
     }
@@ -152,6 +152,15 @@ impl Shared {
                 let answer = forward(&head, &body, behind, trusted).await;
                 let (head, content) = answer.split_once("\r\n\r\n").unwrap_or_default();
                 let content = match fault {
+                    // A refused nonce is asked about again: that is the one to make something of.
+                    Some(Fault::Makes(make)) if head.contains(" 400 ") => {
+                        self.rules.lock().unwrap().push(Rule {
+                            path: path.clone(),
+                            fault: Fault::Makes(make),
+                            left: 1,
+                        });
+                        content.to_owned()
+                    }
                     Some(Fault::Makes(make)) => make(content),
                     _ if suggestion.is_some() => with_suggestions(&path, content, &body, here),
                     _ => content.to_owned(),

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -63,9 +64,17 @@ pub(crate) struct Pebble {
     starts: u32,
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago. Below those that outgoing connections take at random, and
+/// another range for each process: Pebble cannot be handed a socket.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let range = u16::try_from(std::process::id() % 600).unwrap();
+    loop {
+        let port = 11_000 + range * 32 + NEXT.fetch_add(1, Ordering::Relaxed) % 32;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Pebble {

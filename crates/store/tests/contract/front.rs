@@ -148,11 +148,13 @@ async fn what_is_being_written_holds_a_successor_up(house: House) {
 async fn an_account_is_kept_for_each_authority(house: House) {
     let fence = held(&house).await;
     assert_eq!(house.store.acme_account(DIRECTORY).await.unwrap(), None);
-    let mut account = AcmeAccount { directory: DIRECTORY.to_owned(), url: None, key_sealed: vec![0, 1] };
+    let mut account =
+        AcmeAccount { directory: DIRECTORY.to_owned(), url: None, key_sealed: vec![0, 1], created_at: NOW };
     for url in [None, Some("https://ca.example/account/1".to_owned())] {
         account.url = url;
+        account.created_at = account.created_at + HOUR;
         let mut tx = begun(&house, fence).await;
-        tx.account_put(&account, NOW).await.unwrap();
+        tx.account_put(&account).await.unwrap();
         tx.commit(NOW).await.unwrap();
         assert_eq!(house.store.acme_account(DIRECTORY).await.unwrap().as_ref(), Some(&account));
     }
