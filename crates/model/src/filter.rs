@@ -299,9 +299,9 @@ impl Filter {
         match self {
             Self::Present(attribute) => entry.any(*attribute, &mut |_| true),
             Self::Equal(attribute, Assertion::Reference(reference)) => entry.refers(*attribute, reference),
-            Self::Equal(attribute, asked) => entry.has_equal(*attribute, asked).unwrap_or_else(|| {
-                entry.any(*attribute, &mut |value| asked.compare(value) == Some(Ordering::Equal))
-            }),
+            Self::Equal(attribute, asked) => entry
+                .has_equal(*attribute, asked)
+                .unwrap_or_else(|| entry.any(*attribute, &mut |value| asked.compare(value) == Some(Ordering::Equal))),
             Self::AtLeast(attribute, asked) => {
                 entry.any(*attribute, &mut |value| asked.compare(value).is_some_and(Ordering::is_ge))
             }

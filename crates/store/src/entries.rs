@@ -133,7 +133,7 @@ fn managers(rows: Vec<ManagerRow>) -> HashMap<Uuid, Vec<UserId>> {
 }
 
 /// Who is in which group; those of one person come after one another.
-fn memberships(rows: Vec<(Uuid, String)>) -> Result<Vec<Membership>, Error> {
+fn memberships(rows: &[(Uuid, String)]) -> Result<Vec<Membership>, Error> {
     let mut all = Vec::with_capacity(rows.len() * 4);
     for (user, mut rest) in rows.iter().map(|(user, groups)| (*user, groups.as_str())) {
         while !rest.is_empty() {
@@ -217,7 +217,7 @@ impl Store {
         // Two long answers, which the engine makes at the same time.
         let (users, rows) = tokio::try_join!(self.user_entries(), self.membership_rows())?;
         let groups = self.group_entries().await?;
-        let memberships = memberships(rows)?;
+        let memberships = memberships(&rows)?;
         let nestings: Vec<(Uuid, Uuid)> =
             read!(self, db => sqlx::query_as("SELECT child_id, parent_id FROM nesting").fetch_all(db).await)?;
         let nesting = |(child, parent): (Uuid, Uuid)| Nesting { child: child.into(), parent: parent.into() };

@@ -71,6 +71,9 @@ const ROLES: [(&str, Role); 3] = [
     (STRICT_READONLY_GROUP, Role::StrictReadonly),
 ];
 
+/// Something with its place.
+type Seated<'a, T> = (u32, &'a mut T);
+
 impl State {
     /// Who has a place in `before` keeps it: searches that are on their way go by places.
     pub(super) fn new(snapshot: Snapshot, before: &Seats) -> Self {
@@ -237,7 +240,7 @@ impl State {
 
     /// Person and group with their places. A membership of which an end is not known is left out: that
     /// end was deleted, or comes with a later change.
-    fn ends_of(&mut self, member: Membership) -> Option<((u32, &mut Person), (u32, &mut Unit))> {
+    fn ends_of(&mut self, member: Membership) -> Option<(Seated<'_, Person>, Seated<'_, Unit>)> {
         let person = *self.seats.persons.get(&member.user)?;
         let unit = *self.seats.units.get(&member.group)?;
         Some(((person, self.persons.get_mut(person)?), (unit, self.units.get_mut(unit)?)))

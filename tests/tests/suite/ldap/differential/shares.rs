@@ -112,5 +112,5 @@ impl Shares {
 }
 
 const fn percent(part: usize, of: usize) -> usize {
-    if of == 0 { 0 } else { (part * 100 + of / 2) / of }
+    (part * 100 + of / 2).checked_div(of).unwrap_or(0)
 }
