@@ -39,7 +39,8 @@ pub use db::{DatabaseUrl, Engine, Store, Tx};
 pub use entries::Snapshot;
 pub use error::{Conflict, Error, InvalidUrl};
 pub use front::{
-    AcmeAccount, AcmeAnswer, AcmeOrder, AcmeTrouble, AnswerKind, CertificateRecord, FrontState, RenewalPlan, TroubleKind,
+    AcmeAccount, AcmeAnswer, AcmeOrder, AcmeTrouble, AnswerKind, CertificateRecord, FrontState, RenewalPlan,
+    TroubleKind,
 };
 pub use front_writes::FrontTx;
 pub use invitations::InvitationKind;
