@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use ostiary_app::App;
-use ostiary_edge::acme::{Acme, Answers, Means, Vault, VaultError};
+use ostiary_edge::acme::{Acme, Means, Vault, VaultError};
 use ostiary_edge::{Certificates, Lifecycle};
 use zeroize::Zeroizing;
 
@@ -21,7 +21,7 @@ pub(crate) async fn start(
     config: &Config,
     certificates: &Certificates,
     life: &Lifecycle,
-) -> Result<Option<Answers>> {
+) -> Result<Option<Acme>> {
     if config.https.mode != HttpsMode::Acme {
         return Ok(None);
     }
@@ -38,9 +38,8 @@ pub(crate) async fn start(
     };
     let acme = Acme::new(means, config.acme.settings(names)).context("[acme]")?;
     acme.load().await.context("the stored certificates cannot be read")?;
-    let answers = acme.answers();
-    life.service("certificates", acme.run());
-    Ok(Some(answers))
+    life.service("certificates", acme.clone().run());
+    Ok(Some(acme))
 }
 
 /// Private keys are sealed with the master key.

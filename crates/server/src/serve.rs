@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use ostiary_edge::acme::Acme;
 use ostiary_edge::{End, Lifecycle, Signals, bind, raise_descriptors};
 use ostiary_model::Actor;
 use tokio::net::TcpListener;
@@ -64,7 +65,8 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     doors::sync_clients(&app, &ctx, &config.clients).await?;
     let link = app.first_administrator_link(&ctx).await?;
 
-    http.answers = acme::start(&app, &config, &http.certificates, &life).await?;
+    let acme = acme::start(&app, &config, &http.certificates, &life).await?;
+    http.answers = acme.as_ref().map(Acme::answers);
     doors::http(&app, &config.http, http, &doors::sites(&ctx, &config.http, &config.sites, &life), &life)?;
     doors::ldap(&app, &config.ldap, ldap, &life)?;
     doors::follow(&served.files, &life);
@@ -77,6 +79,11 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     announce::ready(begun.elapsed());
 
     let end = life.run(signals, config.shutdown_grace.to_std()).await;
+    if let Some(acme) = acme {
+        if let Err(error) = acme.leave().await {
+            tracing::warn!(%error, "another node waits a while before it orders certificates");
+        }
+    }
     app.close().await;
     match end {
         End::Drained | End::Cut => Ok(()),

@@ -2,7 +2,7 @@
 //! are made to be read in two ways.
 
 use anyhow::{Result, ensure};
-use ostiary_tests::Ostiary;
+use ostiary_tests::{Ostiary, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -233,9 +233,12 @@ async fn a_service_that_is_not_there_is_told_in_our_words() -> Result<()> {
     ensure!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("cannot be reached"), "{answer}");
     ensure!(answer.contains("content-type: text/plain; charset=utf-8\r\n"), "{answer}");
     ensure!(!answer.contains("127.0.0.1"), "where a service is, is nobody's business\n{answer}");
-    let log = ostiary.log();
-    ensure!(log.contains("site=\"wiki.example.org\"") && log.contains("refused"), "{log}");
-    Ok(())
+    // The log is read beside us.
+    eventually("a word in the log", async || {
+        let log = ostiary.log();
+        Ok((log.contains("site=\"wiki.example.org\"") && log.contains("refused")).then_some(()))
+    })
+    .await
 }
 
 #[tokio::test]

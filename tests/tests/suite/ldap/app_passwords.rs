@@ -175,7 +175,7 @@ async fn a_revoked_one_ends_its_connections(pair: Pair) -> Result<()> {
     assert_eq!(wires[0].search(person_query("eve"), Vec::new()).await?.entries.len(), 1, "others go on");
     who_am_i(ostiary, "eve", &secrets[0]).await?.ok()?;
     let again = ostiary.try_cli(&["user", "app-passwords", "revoke", "eve", id], "").await?;
-    ensure!(again.code == Some(1) && again.stderr.contains("no such app password"), "{again:?}");
+    ensure!(again.code == Some(1) && again.stderr.contains("eve has no app password"), "{again:?}");
     Ok(())
 }
 

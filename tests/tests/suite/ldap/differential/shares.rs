@@ -111,6 +111,6 @@ impl Shares {
     }
 }
 
-const fn percent(part: usize, of: usize) -> usize {
+fn percent(part: usize, of: usize) -> usize {
     (part * 100 + of / 2).checked_div(of).unwrap_or(0)
 }
