@@ -79,10 +79,10 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     announce::ready(begun.elapsed());
 
     let end = life.run(signals, config.shutdown_grace.to_std()).await;
-    if let Some(acme) = acme {
-        if let Err(error) = acme.leave().await {
-            tracing::warn!(%error, "another node waits a while before it orders certificates");
-        }
+    if let Some(acme) = acme
+        && let Err(error) = acme.leave().await
+    {
+        tracing::warn!(%error, "another node waits a while before it orders certificates");
     }
     app.close().await;
     match end {
