@@ -33,12 +33,10 @@ impl Redirect {
     }
 
     /// The answer to `request`. A challenge is never sent on: there may be no certificate yet.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>> {
-        // The token alone is taken along: a body need not be shared between threads.
-        let token = request.uri().path().strip_prefix(CHALLENGE).map(str::to_owned);
-        let Some((token, answers)) = token.zip(self.answers.as_ref()) else { return self.onward(&request) };
-        drop(request);
-        match answers.http_01(&token).await {
+    pub fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let token = request.uri().path().strip_prefix(CHALLENGE);
+        let Some((token, answers)) = token.zip(self.answers.as_ref()) else { return self.onward(request) };
+        match answers.http_01(token) {
             Some(answer) => plain(StatusCode::OK, answer),
             None => plain(StatusCode::NOT_FOUND, "Nobody is to be answered here.\n"),
         }
@@ -116,7 +114,7 @@ where
             if is_other(request.uri().path()) {
                 return others.oneshot(request).await.map(|response| response.map(Either::Left));
             }
-            Ok(redirect.answer(request).await.map(Either::Right))
+            Ok(redirect.answer(&request).map(Either::Right))
         }
     })
 }

@@ -8,54 +8,41 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ostiary_model::Clock;
-use ostiary_store::{AcmeAnswer, AnswerKind, Store};
+use ostiary_store::{AcmeAnswer, AnswerKind};
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
-use tokio::sync::Semaphore;
 
 use crate::certificates::Certificates;
 use crate::tls::provider;
 
 /// Characters of a token. Authorities use some forty.
 const MAX_TOKEN: usize = 128;
-/// How many may ask the store at the same time; the copy is there for everybody.
-const LOOKS: usize = 4;
 
 /// Answers authorities. Clones share everything.
 #[derive(Clone)]
 pub struct Answers(Arc<Shared>);
 
 struct Shared {
-    store: Arc<Store>,
-    clock: Arc<dyn Clock>,
     certificates: Certificates,
     held: RwLock<HashMap<(AnswerKind, String), String>>,
-    looks: Semaphore,
 }
 
 impl Answers {
-    pub(super) fn new(store: Arc<Store>, clock: Arc<dyn Clock>, certificates: Certificates) -> Self {
-        let looks = Semaphore::new(LOOKS);
-        Self(Arc::new(Shared { store, clock, certificates, held: RwLock::default(), looks }))
+    pub(super) fn new(certificates: Certificates) -> Self {
+        Self(Arc::new(Shared { certificates, held: RwLock::default() }))
     }
 
     /// What is answered over HTTP at `/.well-known/acme-challenge/TOKEN`, as text
     /// (RFC 8555 section 8.3). `None` for a token that nobody is to be answered for: that is a 404.
-    pub async fn http_01(&self, token: &str) -> Option<String> {
+    /// Everybody may ask, so the store is not asked: an authority is called when all have the copy.
+    #[must_use]
+    pub fn http_01(&self, token: &str) -> Option<String> {
         if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(is_of_token) {
             return None;
         }
         let wanted = (AnswerKind::Http01, token.to_owned());
-        if let Some(value) = self.0.held.read().unwrap_or_else(PoisonError::into_inner).get(&wanted) {
-            return Some(value.clone());
-        }
-        // It may have been stored a moment ago. Whoever floods this door gets no more of the store
-        // than these few.
-        let _look = self.0.looks.try_acquire().ok()?;
-        let found = self.0.store.acme_answers(self.0.clock.now()).await.ok()?;
-        found.into_iter().find(|answer| answer.kind == wanted.0 && answer.name == wanted.1).map(|answer| answer.value)
+        self.0.held.read().unwrap_or_else(PoisonError::into_inner).get(&wanted).cloned()
     }
 
     /// Answers with exactly `answers` from now on.

@@ -180,7 +180,7 @@ impl Acme {
     /// Says which setting cannot be used.
     pub fn new(means: Means, settings: Settings) -> Result<Self, SettingError> {
         let (sets, roots) = (settings.sets()?, Arc::new(settings.roots()?));
-        let answers = Answers::new(Arc::clone(&means.store), Arc::clone(&means.clock), means.certificates.clone());
+        let answers = Answers::new(means.certificates.clone());
         let (seen, fence) = (RwLock::default(), AtomicI64::new(run::NO_FENCE));
         let reading = tokio::sync::Mutex::default();
         Ok(Self(Arc::new(Inner { means, settings, sets, roots, answers, seen, fence, reading })))

@@ -52,7 +52,7 @@ impl Inner {
     pub(super) async fn refresh(&self) -> Result<(), StoreError> {
         let _reading = self.reading.lock().await;
         let store = &self.means.store;
-        let answers = store.acme_answers(self.now()).await?;
+        let answers = store.acme_answers().await?;
         let (records, troubles) = (store.certificates().await?, store.acme_troubles().await?);
         self.answers.hold(answers);
         let mut records: Vec<_> = records.into_iter().map(Arc::new).collect();
@@ -75,7 +75,12 @@ impl Inner {
                     if chain.is_fresh(self.now()).is_err() {
                         tracing::warn!(names = set.key, "the certificate that is served has ended");
                     }
-                    self.means.certificates.put(&set.names, Arc::clone(&chain.key));
+                    // Those of the house come first, and are for whoever names no name.
+                    if self.sets.first() == Some(set) {
+                        self.means.certificates.put_default(&set.names, Arc::clone(&chain.key));
+                    } else {
+                        self.means.certificates.put(&set.names, Arc::clone(&chain.key));
+                    }
                     Some(chain.key)
                 }
                 Err(error) => {

@@ -50,7 +50,7 @@ async fn gets_one_certificate_for_both_names(challenge: Challenge) {
     assert!(node.visit("other.example.org", pebble.roots().await).await.is_err());
     // All traces of the proof are gone, and nothing is ordered again.
     tokio::time::sleep(PACE.pass * 3).await;
-    assert!(node.store.acme_answers(ostiary_model::Timestamp::from_secs(0)).await.unwrap().is_empty());
+    assert!(node.store.acme_answers().await.unwrap().is_empty());
     assert!(node.store.acme_order(&NAMES.join(" "), &pebble.directory()).await.unwrap().is_none());
     assert_eq!((pebble.orders(), pebble.accounts()), (1, 1));
 }
@@ -150,7 +150,7 @@ async fn an_order_is_gone_on_with_after_a_power_cut() {
     let slow = Settings { pace: Pace { settle: Duration::from_secs(3_600), ..PACE }, ..wanted.clone() };
     let node = Node::start(&memory, Ports::open().await, slow).await;
     let begun = Instant::now();
-    while node.store.acme_answers(ostiary_model::Timestamp::from_secs(0)).await.unwrap().len() < 2 {
+    while node.store.acme_answers().await.unwrap().len() < 2 {
         assert!(begun.elapsed() < Duration::from_secs(20));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -320,7 +320,7 @@ async fn another_node_goes_on_when_the_one_that_orders_is_killed() {
     let wanted = settings(&pebble, &BOTH);
     let slow = Settings { pace: Pace { settle: Duration::from_secs(3_600), ..PACE }, ..wanted.clone() };
     let first = Node::start(&memory, Ports::open().await, slow).await;
-    while first.store.acme_answers(ostiary_model::Timestamp::from_secs(0)).await.unwrap().len() < 2 {
+    while first.store.acme_answers().await.unwrap().len() < 2 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let second = Node::start(&memory, ports, wanted).await;
@@ -399,8 +399,28 @@ async fn tokens_that_nobody_gave_are_not_answered() {
     let answers = node.acme.answers();
     let long = "a".repeat(5_000);
     for token in ["", "unknown", "../../etc/passwd", "a/b", "a%00", "a b", "\u{e9}", "' OR 1=1 --", &long] {
-        assert_eq!(answers.http_01(token).await, None, "{token}");
+        assert_eq!(answers.http_01(token), None, "{token}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_given_from_the_copy_alone_and_whatever_the_clock_says() {
+    let node = Node::start(&Memory::embedded(), Ports::open().await, settings(&Pebble::prepare(), &BOTH)).await;
+    while memory_is_new(&node).await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (acme, store, _) = (node.acme.clone(), Arc::clone(&node.store), node.cut().await);
+    let (fence, _) = store.front_state().await.unwrap().pulse();
+    let mut tx = store.front_begin(fence).await.unwrap().unwrap();
+    // By a node whose clock stands at the beginning of time.
+    let long_ago = ostiary_model::Timestamp::from_secs(3_600);
+    let (kind, name, value) = (ostiary_store::AnswerKind::Http01, "token".to_owned(), "token.thumb".to_owned());
+    tx.answer_put(&ostiary_store::AcmeAnswer { kind, name, value, expires_at: long_ago }).await.unwrap();
+    tx.commit(long_ago).await.unwrap();
+    let answers = acme.answers();
+    assert_eq!(answers.http_01("token"), None, "nobody makes the store be asked");
+    acme.load().await.unwrap();
+    assert_eq!(answers.http_01("token").as_deref(), Some("token.thumb"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -274,10 +274,8 @@ async fn answer_over_http(listener: TcpListener, answers: Answers) {
             }
             let head = String::from_utf8(head).unwrap();
             let path = head.split(' ').nth(1).unwrap_or_default();
-            let answer = match path.strip_prefix("/.well-known/acme-challenge/") {
-                Some(token) => answers.http_01(token).await,
-                None => None,
-            };
+            let token = path.strip_prefix("/.well-known/acme-challenge/");
+            let answer = token.and_then(|token| answers.http_01(token));
             let (status, body) = answer.map_or(("404 Not Found", String::new()), |answer| ("200 OK", answer));
             let length = body.len();
             let text = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
