@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::iter;
 
 use ldap3_proto::proto::LdapSearchResultEntry;
-use ostiary_model::{Attribute, Folded, Schema};
+use ostiary_model::{Attribute, Folded, MAX_DEPTH, Schema};
 
 use crate::ber::Reader;
 use crate::controls;
@@ -31,9 +31,6 @@ const FEATURES: &[&str] = &[
     // Increment (RFC 4525).
     "1.3.6.1.1.14",
 ];
-
-/// How deep a filter on such an entry is looked into.
-const MAX_DEPTH: usize = 32;
 
 /// An entry of fixed content. What is not named in `user` is operational.
 pub(crate) struct Fixed {
@@ -150,16 +147,16 @@ impl Fixed {
 
     /// Whether `filter`, as it came, is true of it.
     pub(crate) fn matches(&self, filter: &[u8]) -> bool {
-        self.truth(&mut Reader::new(filter), MAX_DEPTH) == Some(true)
+        self.truth(Reader::new(filter), MAX_DEPTH) == Some(true)
     }
 
-    /// True, false, or nobody can tell, of the next one of `filters`.
-    fn truth(&self, filters: &mut Reader<'_>, depth: usize) -> Option<bool> {
+    /// True, false, or nobody can tell, of the first one of `filters`.
+    fn truth(&self, mut filters: Reader<'_>, depth: usize) -> Option<bool> {
         let depth = depth.checked_sub(1)?;
-        match Term::read(filters)? {
+        match Term::read(&mut filters)? {
             Term::And(terms) => all(self.truths(terms, depth)),
             Term::Or(terms) => all(self.truths(terms, depth).map(|truth| truth.map(|truth| !truth))).map(|none| !none),
-            Term::Not(mut term) => self.truth(&mut term, depth).map(|truth| !truth),
+            Term::Not(term) => self.truth(term, depth).map(|truth| !truth),
             Term::Present(name) => Some(self.own(name)?.is_some()),
             Term::Equal(name, asked) => {
                 Some(self.own(name)?.is_some_and(|own| own.compared().contains(&Folded::new(asked))))
@@ -168,8 +165,18 @@ impl Fixed {
         }
     }
 
+    /// The truth of each. What is no element is the last one: nothing can be read behind it.
     fn truths<'a>(&'a self, mut terms: Reader<'a>, depth: usize) -> impl Iterator<Item = Option<bool>> + 'a {
-        iter::from_fn(move || (!terms.is_empty()).then(|| self.truth(&mut terms, depth)))
+        iter::from_fn(move || {
+            if terms.is_empty() {
+                return None;
+            }
+            let term = terms.element();
+            if term.is_none() {
+                terms = Reader::new(&[]);
+            }
+            Some(term.and_then(|term| self.truth(Reader::new(term), depth)))
+        })
     }
 
     /// The attribute of this name, if the entry has it; `None` where nothing has one.
@@ -216,6 +223,25 @@ mod tests {
         }
         assert!(root.matches(b"\xa3\x22\x04\x1a1.3.6.1.4.1.1466.101.120.5\x04\x04DC=x"));
         assert!(root.matches(b"\xa0\x00") && !root.matches(b"\xa1\x00"));
+    }
+
+    /// Whoever has not bound may send them: each must be decided, none may go on for ever.
+    #[test]
+    fn filters_that_cannot_be_read_come_to_an_end() {
+        let root = root("dc=x", true);
+        let put = |tag, inner: &[u8]| crate::ber::Writer::default().put(tag, inner).into_bytes();
+        let nested = |levels: usize, tag| (0..levels).fold(encoded("(objectClass=*)"), |inner, _| put(tag, &inner));
+        assert!(root.matches(&nested(MAX_DEPTH - 1, 0xa0)));
+        for tag in [0xa0, 0xa1] {
+            for levels in [MAX_DEPTH, MAX_DEPTH + 1, 2 * MAX_DEPTH] {
+                assert!(!root.matches(&nested(levels, tag)), "{levels} levels of {tag:02x}");
+            }
+            for broken in [&b"\x04"[..], b"\x87\x05cn", b"\xa0\x80", b"\x04\x00"] {
+                let whole = encoded("(objectClass=*)");
+                assert!(!root.matches(&put(tag, broken)), "{tag:02x} {broken:02x?}");
+                assert!(!root.matches(&put(0xa0, &[&whole, broken].concat())), "{broken:02x?} behind what is true");
+            }
+        }
     }
 
     #[test]
