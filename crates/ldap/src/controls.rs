@@ -167,7 +167,11 @@ fn sort_keys(value: &[u8]) -> Option<Vec<SortKey>> {
             Some(rule) => Some(std::str::from_utf8(rule).ok()?.to_owned()),
             None => None,
         };
-        let reverse = fields.take_if(context(1)).is_some_and(|truth| truth.iter().any(|byte| *byte != 0));
+        let reverse = match fields.take_if(context(1)) {
+            None => false,
+            Some([truth]) => *truth != 0,
+            Some(_) => return None,
+        };
         if !fields.is_empty() || keys.len() == MAX_SORT_KEYS {
             return None;
         }
@@ -271,6 +275,8 @@ mod tests {
             (PAGED_RESULTS, Some(b"\x30\x03\x02\x01\x05")),
             (SORT, Some(b"\x30\x00")),
             (SORT, Some(b"\x30\x02\x30\x00")),
+            (SORT, Some(b"\x30\x08\x30\x06\x04\x02cn\x81\x00")),
+            (SORT, Some(b"\x30\x0a\x30\x08\x04\x02cn\x81\x02\x00\xff")),
             (ASSERTION, None),
         ] {
             let read = Controls::read(vec![raw(oid, false, value)], Operation::Search);

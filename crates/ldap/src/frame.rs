@@ -192,8 +192,8 @@ fn controls(bytes: &[u8]) -> Result<Vec<RawControl>, Malformed> {
         let oid = str::from_utf8(oid).ok().filter(|oid| oid.is_ascii()).ok_or(Malformed::Encoding)?;
         let mut control = RawControl { oid: oid.to_owned(), is_critical: false, value: None };
         if fields.first() == Some(&BOOLEAN) {
-            let (_, value, after) = Element::split(fields)?;
-            control.is_critical = value.iter().any(|byte| *byte != 0);
+            let (_, &[truth], after) = Element::split(fields)? else { return Err(Malformed::Encoding) };
+            control.is_critical = truth != 0;
             fields = after;
         }
         // Then a value and no more: a criticality behind it would be overlooked.
@@ -235,6 +235,7 @@ mod tests {
     use tokio_util::codec::Encoder as _;
 
     use super::*;
+    use crate::ber::Writer;
 
     const MOST: usize = 8 * 1024;
 
@@ -342,6 +343,24 @@ mod tests {
         let frame = Frame::take(&mut BytesMut::from(&long[..]), MOST).unwrap().unwrap();
         assert_eq!(frame.bytes, &b"\x30\x82\x00\x05\x02\x01\x01\x42\x00"[..]);
         assert!(frame.decode().is_some());
+    }
+
+    /// What is no BOOLEAN (X.690 section 8.2.1) must not pass for "not critical".
+    #[test]
+    fn a_criticality_is_one_byte() {
+        let take = |truth: &[u8]| {
+            let control = Writer::default().put(OCTET_STRING, b"1.2").put(BOOLEAN, truth);
+            let controls = Writer::default().put_all(SEQUENCE, &control);
+            let fields = Writer::default().put(INTEGER, b"\x01").put(0x42, b"").put_all(CONTROLS, &controls);
+            let mut message = BytesMut::from(&Writer::default().put_all(SEQUENCE, &fields).into_bytes()[..]);
+            Frame::take(&mut message, MOST).map(|frame| frame.unwrap().controls[0].is_critical)
+        };
+        for (truth, is_critical) in [(0x00, false), (0x01, true), (0xff, true)] {
+            assert_eq!(take(&[truth]), Ok(is_critical), "{truth:02x}");
+        }
+        for wrong in [&b""[..], b"\x00\x00", b"\xff\xff", b"\x00\xff"] {
+            assert_eq!(take(wrong), Err(Malformed::Encoding), "{wrong:02x?}");
+        }
     }
 
     #[test]
