@@ -167,17 +167,26 @@ impl FrontTx {
         Ok(())
     }
 
-    /// Forgets answers whose time is over, and what was made or went wrong before `before`:
-    /// certificates that ended, orders, troubles.
+    /// Forgets the certificate of these names.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn certificate_forget(&mut self, names: &str) -> Result<(), Error> {
+        within!(self.0, db => sqlx::query("DELETE FROM certificate WHERE names = $1")
+            .bind(names).execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Forgets answers whose time is over, and orders that were made before `before`. What is not
+    /// made anew by itself stays, as clocks are off at times: certificates, and how long an
+    /// authority wants to be left alone.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn front_prune(&mut self, now: Timestamp, before: Timestamp) -> Result<(), Error> {
         for (sql, moment) in [
             ("DELETE FROM acme_answer WHERE expires_at <= $1", now),
-            ("DELETE FROM certificate WHERE not_after < $1", before),
             ("DELETE FROM acme_order WHERE created_at < $1", before),
-            ("DELETE FROM acme_trouble WHERE next_at < $1", before),
         ] {
             within!(self.0, db => sqlx::query(sql).bind(moment.as_micros()).execute(db).await.map(drop))?;
         }

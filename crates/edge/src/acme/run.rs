@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use ostiary_model::Span;
-use ostiary_store::{CertificateRecord, Error as StoreError};
+use ostiary_store::{AcmeTrouble, CertificateRecord, Error as StoreError};
 
 use super::chain::Chain;
 use super::renew::row;
@@ -195,10 +195,26 @@ impl Inner {
         Ok(wait.clamp(pace.look.min(pace.pass), pace.pass))
     }
 
+    /// Forgets what is old. What belongs to our names and authorities has no age at which it goes: it
+    /// is replaced in time, and a clock that is ahead would take keys that are in use.
     async fn prune(&self, fence: i64) -> Result<(), Refusal> {
-        let mut tx = self.means.store.front_begin(fence).await?.ok_or(Refusal::Lost)?;
-        let now = self.now();
-        tx.front_prune(now, now - KEPT).await?;
+        let (store, now) = (&self.means.store, self.now());
+        let before = now - KEPT;
+        let (records, troubles) = (store.certificates().await?, store.acme_troubles().await?);
+        let is_ours = |names: &str| self.sets.iter().any(|set| set.key == names);
+        let mut tx = store.front_begin(fence).await?.ok_or(Refusal::Lost)?;
+        tx.front_prune(now, before).await?;
+        for record in records {
+            if record.not_after < before && !is_ours(&record.names) {
+                tx.certificate_forget(&record.names).await?;
+            }
+        }
+        for AcmeTrouble { names, directory, next_at, .. } in troubles {
+            let concerns_us = names.is_empty() || is_ours(&names);
+            if next_at < before && !(concerns_us && self.settings.issuer(&directory).is_some()) {
+                tx.trouble_delete(&names, &directory).await?;
+            }
+        }
         Ok(tx.commit(now).await?)
     }
 }

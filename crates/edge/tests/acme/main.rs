@@ -424,6 +424,46 @@ async fn answers_are_given_from_the_copy_alone_and_whatever_the_clock_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_a_year_ahead_forgets_nothing_of_ours() {
+    let (ports, mut pebble) = place(|_| {}).await;
+    let (memory, wanted) = (Memory::embedded(), settings(&pebble, &BOTH));
+    let node = Node::start(&memory, ports, wanted.clone()).await;
+    node.certified().await;
+    let (store, _) = (Arc::clone(&node.store), node.cut().await);
+    pebble.stop();
+    let ours = store.certificates().await.unwrap().swap_remove(0);
+    let soon = ours.stored_at + ostiary_model::Span::from_hours(3);
+    let wait = ostiary_store::AcmeTrouble {
+        names: NAMES.join(" "),
+        directory: pebble.directory(),
+        kind: ostiary_store::TroubleKind::Wait,
+        failures: 1,
+        told: "come again later".to_owned(),
+        settings: String::new(),
+        failed_at: ours.stored_at,
+        next_at: soon,
+    };
+    // Names and authorities of the past are not kept for ever.
+    let former = ostiary_store::CertificateRecord { names: "former.example.org".to_owned(), ..ours.clone() };
+    let gone = ostiary_store::AcmeTrouble { directory: "https://gone.example/dir".to_owned(), ..wait.clone() };
+    let (fence, _) = store.front_state().await.unwrap().pulse();
+    let mut tx = store.front_begin(fence).await.unwrap().unwrap();
+    tx.certificate_put(&former).await.unwrap();
+    for trouble in [&wait, &gone] {
+        tx.trouble_put(trouble).await.unwrap();
+    }
+    tx.commit(soon).await.unwrap();
+    let node = Node::start_at(&memory, Ports::open().await, wanted, 366 * 86_400).await;
+    node.until("it was tried in vain", |state| {
+        state.last_error.as_ref().is_some_and(|told| told.contains("cannot be reached"))
+    })
+    .await;
+    assert_eq!(store.certificates().await.unwrap(), [ours]);
+    let troubles = store.acme_troubles().await.unwrap();
+    assert!(troubles.contains(&wait) && troubles.iter().all(|trouble| trouble.directory == wait.directory));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_a_day_off_makes_no_storm() {
     for seconds in [-86_400, 86_400] {
         let (ports, pebble) = place(|ways| ways.validity = 90 * 86_400).await;
