@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::NameSet;
-use super::chain::Chain;
+use super::chain::{Chain, ChainError};
 use super::desk::{Desk, again, ask};
 use super::proof::Shown;
 use super::schedule::Ladder;
@@ -191,11 +191,8 @@ impl Desk<'_> {
         self.wait_beyond(order, OrderStatus::Processing).await?;
         let pem = ask!(self, order.certificate().await)?;
         let pem = pem.ok_or_else(|| Failure::of_names(Ladder::Retry, "the authority gave no certificate"))?;
-        let refuse = |error: &dyn std::fmt::Display| {
-            Failure::of_names(Ladder::Retry, format!("the authority's certificate was refused: {error}")).at_its_end()
-        };
-        let chain = Chain::read(&pem, key, &set.names, &self.inner.roots).map_err(|error| refuse(&error))?;
-        chain.is_fresh(self.inner.now()).map_err(|error| refuse(&error))?;
+        let chain = Chain::read(&pem, key, &set.names, &self.inner.roots).map_err(|error| refused(&error))?;
+        chain.is_fresh(self.inner.now()).map_err(|error| refused(&error))?;
         Ok(Issued { pem, chain, key: key.clone() })
     }
 
@@ -243,6 +240,17 @@ impl Desk<'_> {
             Some(worst) => Failure { told, ..worst },
             None => of_order.unwrap_or_else(|| Failure::of_names(Ladder::Looked, "the authority gives no reason")),
         }
+    }
+}
+
+/// What it means that a certificate was refused. Authorities give few of them for the same names, so
+/// it is downloaded again, not ordered again, where that can help: a chain may have suffered on its
+/// way, and our clock may be put right.
+fn refused(error: &ChainError) -> Failure {
+    let told = format!("the authority's certificate was refused: {error}");
+    match error {
+        ChainError::Key | ChainError::Name(_) => Failure::of_names(Ladder::Permanent, told).at_its_end(),
+        ChainError::Unreadable(_) | ChainError::Broken(_) | ChainError::Ended => Failure::of_names(Ladder::Retry, told),
     }
 }
 

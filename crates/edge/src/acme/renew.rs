@@ -70,12 +70,14 @@ impl Inner {
     }
 
     /// When this authority may be asked for these names again. What failed under other settings
-    /// does not count, except when the authority itself said when to come.
+    /// does not count, nor what a clock that was ahead noted for a time to come, except when the
+    /// authority itself said when to come.
     fn blocked_until(&self, set: &NameSet, issuer: &Issuer) -> Option<Timestamp> {
         let (now, settings) = (self.now(), self.settings.fingerprint(issuer));
         let troubles = ["", &set.key].map(|names| self.trouble(names, &issuer.directory));
         let blocks = |trouble: &AcmeTrouble| {
-            trouble.next_at > now && (trouble.kind == TroubleKind::Wait || trouble.settings == settings)
+            let is_of_today = trouble.settings == settings && trouble.failed_at <= now;
+            trouble.next_at > now && (trouble.kind == TroubleKind::Wait || is_of_today)
         };
         troubles.into_iter().flatten().filter(blocks).map(|trouble| trouble.next_at).max()
     }

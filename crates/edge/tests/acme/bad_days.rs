@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ostiary_edge::acme::{NameState, Settings};
 use ostiary_model::{Clock as _, Span};
-use rcgen::generate_simple_self_signed;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, generate_simple_self_signed};
 use rustls::RootCertStore;
 use tokio::task::JoinSet;
 
@@ -168,7 +168,57 @@ async fn a_chain_that_does_not_hold_replaces_nothing() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert!(told.len() > 1 && told.iter().all(|error| error.contains("certificate was refused")), "{told:?}");
-    assert_eq!((second.last_error, pebble.orders()), (None, 6));
+    // It was downloaded again and again, and ordered once.
+    assert_eq!((second.last_error, pebble.orders()), (None, 2));
+}
+
+/// A chain that holds together, by an authority that nobody has heard of.
+fn by_a_stranger(names: Vec<String>) -> String {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "a stranger");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let leaf = CertificateParams::new(names).unwrap().signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+    leaf.pem() + &issuer.pem()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_for_another_key_or_name_is_not_waited_for() {
+    let wrong: [(fn(&str) -> String, &str); 2] = [
+        (|_| by_a_stranger(NAMES.map(str::to_owned).to_vec()), "belongs to another key"),
+        (|_| by_a_stranger(vec![NAMES[0].to_owned()]), "is not for directory.example.org"),
+    ];
+    for (make, expected) in wrong {
+        let (ports, pebble) = place(|_| {}).await;
+        let faults = Faults::before(&pebble).await;
+        faults.play("/certZ/", Fault::Makes(make), 100);
+        let node = Node::start(&Memory::embedded(), ports, through(&faults, &pebble)).await;
+        let state = refused(&node).await;
+        assert!(state.last_error.as_ref().unwrap().contains(expected), "{state:?}");
+        // The first step of what is permanent, in the minutes of these tests.
+        assert!(state.next_attempt.unwrap() > Moved::default().now() + Span::from_secs(60));
+        assert!(node.store.acme_order(&NAMES.join(" "), &faults.issuer().directory).await.unwrap().is_none());
+        assert_eq!(pebble.orders(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_far_ahead_costs_one_certificate() {
+    let (ports, pebble) = place(|_| {}).await;
+    let faults = Faults::before(&pebble).await;
+    let wanted = through(&faults, &pebble);
+    let node = Node::start_at(&Memory::embedded(), ports, wanted, 366 * 86_400).await;
+    let state = refused(&node).await;
+    assert!(state.last_error.unwrap().contains("has ended already"));
+    let downloads = || faults.asked().iter().filter(|path| path.contains("/certZ/")).count();
+    while downloads() < 3 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(node.state().issuer, None);
+    // The clock is put right, and this very certificate is good.
+    node.clock.0.store(0, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(node.certified().await.last_error, None);
+    assert_eq!(pebble.orders(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
