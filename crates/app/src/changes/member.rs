@@ -24,7 +24,9 @@ impl App {
             tx.group_touch(group, ctx.now).await?;
         }
         self.commit(ctx, tx).await?;
-        self.audit_member(ctx, "member added", Member::User(user), group);
+        if added {
+            self.audit_member(ctx, "member added", Member::User(user), group);
+        }
         Ok(added)
     }
 
@@ -41,7 +43,9 @@ impl App {
         }
         guard.after(ctx, &mut tx).await?;
         self.commit(ctx, tx).await?;
-        self.audit_member(ctx, "member removed", Member::User(user), group);
+        if removed {
+            self.audit_member(ctx, "member removed", Member::User(user), group);
+        }
         Ok(removed)
     }
 
@@ -57,7 +61,9 @@ impl App {
             tx.group_touch(nesting.parent, ctx.now).await?;
         }
         self.commit(ctx, tx).await?;
-        self.audit_member(ctx, "member added", Member::Group(nesting.child), nesting.parent);
+        if added {
+            self.audit_member(ctx, "member added", Member::Group(nesting.child), nesting.parent);
+        }
         Ok(added)
     }
 
@@ -74,7 +80,9 @@ impl App {
         }
         guard.after(ctx, &mut tx).await?;
         self.commit(ctx, tx).await?;
-        self.audit_member(ctx, "member removed", Member::Group(nesting.child), nesting.parent);
+        if removed {
+            self.audit_member(ctx, "member removed", Member::Group(nesting.child), nesting.parent);
+        }
         Ok(removed)
     }
 
@@ -90,7 +98,9 @@ impl App {
         tx.user_by_id(user).await?.ok_or(AdminError::NoSuchPerson)?;
         let added = tx.manager_insert(group, user, ctx.now).await?;
         self.commit(ctx, tx).await?;
-        self.audit_member(ctx, "manager added", Member::User(user), group);
+        if added {
+            self.audit_member(ctx, "manager added", Member::User(user), group);
+        }
         Ok(added)
     }
 
@@ -102,7 +112,9 @@ impl App {
         let mut tx = self.directory_begin(ctx).await?;
         let removed = tx.manager_delete(group, user).await?;
         self.commit(ctx, tx).await?;
-        self.audit_member(ctx, "manager removed", Member::User(user), group);
+        if removed {
+            self.audit_member(ctx, "manager removed", Member::User(user), group);
+        }
         Ok(removed)
     }
 

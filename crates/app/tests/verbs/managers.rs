@@ -1,8 +1,13 @@
 //! Who manages a group puts people in and takes them out, and does nothing else; and never gives
 //! rights that they do not have.
 
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
 use ostiary_app::{AdminError, GroupChange};
-use ostiary_model::{Actor, Ctx, Member};
+use ostiary_model::{Actor, Ctx, Member, Nesting};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
 
 use crate::administration::refused;
 use crate::{House, Pair, on_both_pairs};
@@ -11,6 +16,7 @@ on_both_pairs!(
     a_manager_decides_about_people,
     a_manager_gives_no_rights,
     a_manager_is_one_as_long_as_an_administrator_wants,
+    the_log_says_what_was_done_and_nothing_else,
 );
 
 fn people(add: &[Member], remove: &[Member]) -> GroupChange {
@@ -108,4 +114,74 @@ async fn a_manager_is_one_as_long_as_an_administrator_wants(pair: Pair) {
     app.person_delete(&cli, manager).await.unwrap();
     assert!(app.directory().managers_of(team).is_empty());
     assert!(house.store().await.group_entry(team).await.unwrap().unwrap().managers.is_empty());
+}
+
+/// What is said in the audit log, in its order.
+#[derive(Clone, Default)]
+struct Audit(Arc<Mutex<Vec<String>>>);
+
+impl Audit {
+    /// What was said since the last time.
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Visit for Audit {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+impl Subscriber for Audit {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "audit"
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// Whoever reconstructs from the log who could do what finds nobody taken out who never was in.
+async fn the_log_says_what_was_done_and_nothing_else(pair: Pair) {
+    let house = House::new(pair).await;
+    let (app, cli) = (&house.app, house.cli());
+    let ada = house.person("ada").await.id;
+    let (team, inner) = (house.group("team").await, house.group("inner").await);
+    let nesting = Nesting { child: inner, parent: team };
+    let log = Audit::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    for is_first in [true, false] {
+        let said = |what: &str| if is_first { vec![what.to_owned()] } else { Vec::new() };
+        assert_eq!(app.member_add(&cli, ada, team).await.unwrap(), is_first);
+        assert_eq!(log.take(), said("member added"));
+        assert_eq!(app.nesting_add(&cli, nesting).await.unwrap(), is_first);
+        assert_eq!(log.take(), said("member added"));
+        assert_eq!(app.manager_add(&cli, team, ada).await.unwrap(), is_first);
+        assert_eq!(log.take(), said("manager added"));
+    }
+    for is_first in [true, false] {
+        let said = |what: &str| if is_first { vec![what.to_owned()] } else { Vec::new() };
+        assert_eq!(app.member_remove(&cli, ada, team).await.unwrap(), is_first);
+        assert_eq!(log.take(), said("member removed"));
+        assert_eq!(app.nesting_remove(&cli, nesting).await.unwrap(), is_first);
+        assert_eq!(log.take(), said("member removed"));
+        assert_eq!(app.manager_remove(&cli, team, ada).await.unwrap(), is_first);
+        assert_eq!(log.take(), said("manager removed"));
+    }
 }
