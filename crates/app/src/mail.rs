@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::{Address, AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use ostiary_model::{Ctx, Secret, Span, User};
+use ostiary_model::{Actor, Ctx, Secret, Span, User};
 use ostiary_store::{OutgoingMail, Tx};
 use thiserror::Error;
 
@@ -160,9 +160,16 @@ impl App {
         self.notice(ctx, tx, user, "Your two-step sign-in was reset", what).await
     }
 
-    /// Tells `user` that their password was set by somebody else.
+    /// Tells `user` that their password was set: by an administrator, or over LDAP by whoever has
+    /// the one before. The latter may be somebody who should not have it, so it is not told as the
+    /// former.
     pub(crate) async fn notice_password_set(&self, ctx: &Ctx, tx: &mut Tx, user: &User) -> Result<(), Trouble> {
-        let what = "An administrator set a new password for your account and signed you out everywhere.";
+        let what = match ctx.actor {
+            Actor::Bound { user: own, .. } if own == user.id => {
+                "Somebody who was signed in as you over LDAP changed your password. You were signed out everywhere."
+            }
+            _ => "An administrator set a new password for your account and signed you out everywhere.",
+        };
         self.notice(ctx, tx, user, "Your password was changed", what).await
     }
 

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ostiary_app::entries::NewPassword;
 use ostiary_app::{App, MailRoute, NewAppPassword};
 use ostiary_model::{Actor, Secret, Span};
 use tokio::task::JoinSet;
@@ -113,6 +114,12 @@ async fn each_reason_has_its_notice(pair: Pair) {
     house.app.person_set_password(&house.acting(&session), ada.id, &ada.password).await.unwrap();
     let mail = next("An administrator set a new password").await;
     assert!(!mail.contains("192.0.2.1"), "where the administrator sits is not told\n{mail}");
+    // Who took a password over sets another with it: nobody else did, and the letter says so.
+    let bound = Actor::Bound { user: ada.id, generation: house.user(&ada).generation };
+    let ctx = house.ctx().with_actor(bound);
+    house.app.entry_password(&ctx, &NewPassword::default()).await.unwrap();
+    let mail = next("Somebody who was signed in as you over LDAP changed your password").await;
+    assert!(!mail.contains("administrator set") && mail.contains("From the address 192.0.2.1"), "{mail}");
 }
 
 async fn a_server_takes_what_it_is_given(pair: Pair) {
