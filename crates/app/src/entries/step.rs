@@ -151,13 +151,28 @@ impl Steps {
                 check_class(schema, bearer, value)?;
             }
         }
+        let step = Step { kind, attribute, named, name, values };
         if attribute.rule() == Rule::Picture {
-            self.pictures += values.len();
+            self.count_pictures(&step)?;
         }
+        self.own.push(step);
+        Ok(())
+    }
+
+    /// Whether the pictures of one step more may come. Each new one is decoded before anything else
+    /// is asked of it, so where one is kept, one comes.
+    fn count_pictures(&mut self, next: &Step) -> Result<(), EntryError> {
+        self.pictures += next.values.len();
         if self.pictures > MAX_PICTURES {
             return Err(PictureError::TooMany.into());
         }
-        self.own.push(Step { kind, attribute, named, name, values });
+        // RFC 2798 section 2.6 lets people have several; here they have one.
+        let is_single = next.attribute == Attribute::JpegPhoto || next.attribute.is_single();
+        let all = self.own.iter().chain([next]);
+        let new = all.filter(|step| step.attribute == next.attribute && step.kind != Kind::Delete);
+        if is_single && new.map(|step| step.values.len()).sum::<usize>() > 1 {
+            return Err(EntryError::Constraint(format!("{} has one value here", next.name)));
+        }
         Ok(())
     }
 }
@@ -256,6 +271,8 @@ fn password(value: Vec<u8>) -> Result<Secret, EntryError> {
 
 #[cfg(test)]
 mod tests {
+    use ostiary_model::{AttributeDef, AttributeKind, AttributeName};
+
     use super::*;
 
     fn modification(kind: Kind, attribute: &str, values: &[&str]) -> Modification {
@@ -318,11 +335,47 @@ mod tests {
     /// Each picture is decoded before anything else is asked of it: a message has room for thousands.
     #[test]
     fn only_so_many_pictures_come_in_one_request() {
-        let add = |count| modification(Kind::Add, "jpegPhoto", &vec!["\u{7f}"; count]);
-        let read = |list| Steps::read(&Schema::default(), Bearer::Person, list);
+        let add = |count| modification(Kind::Add, "album", &vec!["\u{7f}"; count]);
+        let read = |list| Steps::read(&with_pictures(), Bearer::Person, list);
         assert!(read(vec![add(MAX_PICTURES)]).is_ok());
         for list in [vec![add(MAX_PICTURES + 1)], vec![add(MAX_PICTURES), add(1)]] {
             assert!(matches!(read(list), Err(EntryError::Constraint(_))));
+        }
+    }
+
+    /// An attribute of several pictures, and one of a single one.
+    fn with_pictures() -> Schema {
+        let def = |number, name: &str, is_list| AttributeDef {
+            number,
+            name: AttributeName::parse(name).unwrap(),
+            kind: AttributeKind::Jpeg,
+            is_list,
+            on_users: true,
+            on_groups: false,
+            is_visible: true,
+            is_editable: true,
+        };
+        Schema::new(vec![def(1001, "album", true), def(1002, "badge", false)], Vec::new())
+    }
+
+    /// Where one is kept, one is decoded: anybody may send sixteen that are long in decoding.
+    #[test]
+    fn only_one_picture_comes_where_one_is_kept() {
+        let read = |list| Steps::read(&with_pictures(), Bearer::Person, list);
+        for name in ["jpegPhoto", "avatar", "badge"] {
+            let step = |kind, values: &[&str]| modification(kind, name, values);
+            let changed = vec![step(Kind::Delete, &[]), step(Kind::Add, &["a"])];
+            for list in [vec![step(Kind::Replace, &["a"])], vec![step(Kind::Replace, &[])], changed] {
+                assert!(read(list).is_ok(), "{name}");
+            }
+            for list in [
+                vec![step(Kind::Replace, &["a", "b"])],
+                vec![step(Kind::Add, &["a", "b"])],
+                vec![step(Kind::Replace, &["a"]), step(Kind::Replace, &["b"])],
+                vec![step(Kind::Add, &["a"]), step(Kind::Delete, &[]), step(Kind::Add, &["b"])],
+            ] {
+                assert!(matches!(read(list), Err(EntryError::Constraint(_))), "{name}");
+            }
         }
     }
 
