@@ -105,7 +105,11 @@ where
         if let Err(error) = ended {
             tracing::debug!(%peer, %error, "a connection ended early");
         } else if let Some(tunnel) = tunnel.get() {
-            Box::pin(tunnel.run(peer, limits)).await;
+            // Whoever holds one comes again: a stop does not wait for what never ends by itself.
+            tokio::select! {
+                () = Box::pin(tunnel.run(peer, limits)) => {}
+                () = stop.draining().cancelled() => {}
+            }
         }
     }
 

@@ -10,10 +10,12 @@ use bytes::Bytes;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use ostiary_httpkit::client_address;
 use ostiary_model::{Ctx, Network};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::headers::{self, FORWARDED_PROTO, Visit};
@@ -47,18 +49,29 @@ impl Default for Patience {
 }
 
 /// How requests are forwarded.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
     pub trusted_proxies: Vec<Network>,
     /// How long nothing may happen.
     pub patience: Patience,
+    /// Requests that are passed on at once: each takes a connection to its service, and one client
+    /// may ask for a hundred things over one connection of its own.
+    pub most: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { trusted_proxies: Vec::new(), patience: Patience::default(), most: 1_000 }
+    }
 }
 
 /// Everything that forwarding needs.
 pub(crate) struct Forward {
     settings: Settings,
     upstreams: Upstreams,
+    /// For requests that are being passed on.
+    places: Arc<Semaphore>,
     /// What we add to Via. Of this process alone: another Ostiary may well stand behind this one.
     own: HeaderValue,
 }
@@ -67,7 +80,8 @@ impl Forward {
     pub(crate) fn new(settings: Settings, ctx: &Ctx, spawn: Spawn) -> Self {
         let upstreams = upstreams(spawn, settings.patience.connecting);
         let own = HeaderValue::try_from(format!("1.1 ostiary-{:08x}", u32::from_ne_bytes(ctx.bytes())));
-        Self { settings, upstreams, own: own.unwrap_or(HeaderValue::from_static("1.1 ostiary")) }
+        let places = Arc::new(Semaphore::new(settings.most.min(Semaphore::MAX_PERMITS)));
+        Self { settings, upstreams, places, own: own.unwrap_or(HeaderValue::from_static("1.1 ostiary")) }
     }
 
     /// Decides whether a request for `site`, which was asked for as `host`, goes on, and as what.
@@ -130,6 +144,7 @@ impl Forward {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Failed>,
     {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Refusal::Full)?;
         let pulse = Pulse::default();
         let is_websocket = headers::asks_for_websocket(&request);
         let mut outgoing = self.outgoing(site, request, visit, pulse.clone())?;
@@ -137,7 +152,13 @@ impl Forward {
             headers::switch_to_websocket(outgoing.headers_mut());
         }
         let response = self.ask(outgoing, &pulse).await?;
-        self.incoming(site, response, is_websocket)
+        let response = self.incoming(site, response, is_websocket)?;
+        // Until the last of it was passed on.
+        let held = move |frame| {
+            let _ = &place;
+            frame
+        };
+        Ok(response.map(|body| body.map_frame(held).boxed_unsync()))
     }
 
     fn outgoing<B>(

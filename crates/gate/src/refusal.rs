@@ -32,6 +32,9 @@ pub(crate) enum Refusal {
     Unreadable,
     #[error(transparent)]
     Unmade(#[from] http::Error),
+    /// As many requests as may be are being passed on.
+    #[error("too many requests are being passed on")]
+    Full,
     /// The client left, or sent too little for too long.
     #[error("{0}")]
     ByClient(String),
@@ -70,6 +73,7 @@ impl Refusal {
             Self::Loop => (StatusCode::LOOP_DETECTED, "This request goes round in a circle.\n"),
             Self::Peer => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here. Try again.\n"),
             Self::ByClient(_) => (StatusCode::REQUEST_TIMEOUT, "The request did not come in whole. Try again.\n"),
+            Self::Full => (StatusCode::SERVICE_UNAVAILABLE, "There is too much to do here. Try again in a moment.\n"),
             Self::Failed(_) => {
                 (StatusCode::BAD_GATEWAY, "The service behind this address cannot be reached. Try again in a while.\n")
             }
@@ -82,7 +86,7 @@ impl Refusal {
     /// Writes the reason down and says what can be said.
     pub(crate) fn answer(&self, host: &str) -> Response<Carried> {
         match self {
-            Self::Failed(_) | Self::Late(_) => tracing::warn!(site = host, "{self}"),
+            Self::Failed(_) | Self::Late(_) | Self::Full => tracing::warn!(site = host, "{self}"),
             Self::Peer | Self::Unmade(_) => tracing::error!(site = host, "a request was refused: {self}"),
             _ => tracing::info!(site = host, "a request was refused: {self}"),
         }

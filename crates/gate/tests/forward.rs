@@ -49,7 +49,7 @@ async fn stage() -> Stage {
     let ctx = Ctx::new(Timestamp::from_micros(0), Actor::Server, Arc::new(Sevens));
     let sites = Sites::new(
         vec![Site { host: "wiki.example.org".into(), upstream }],
-        Settings { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], patience: PATIENCE },
+        Settings { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], patience: PATIENCE, most: 4 },
         &ctx,
         Arc::new(move |work| drop(own.spawn(work))),
     );
@@ -144,6 +144,33 @@ async fn a_connection_is_used_again_and_ends_with_the_sites() {
     let_go(stream).await;
     stage.tasks.close();
     tokio::time::timeout(Duration::from_secs(5), stage.tasks.wait()).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_so_many_are_passed_on_at_once() {
+    let stage = stage().await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let (answer, stream) = tokio::join!(ask(&stage.sites, get("/")), async {
+            let (mut stream, _) = stage.asked().await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n").await.unwrap();
+            stream
+        });
+        assert_eq!(answer.status(), StatusCode::OK);
+        held.push((answer, stream));
+    }
+    let refused = ask(&stage.sites, get("/")).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(text(refused).await.starts_with("There is too much to do here."));
+    // One has come to its end.
+    let (answer, mut stream) = held.pop().unwrap();
+    stream.write_all(b"one").await.unwrap();
+    assert_eq!(text(answer).await, "one");
+    let (answer, ()) = tokio::join!(ask(&stage.sites, get("/")), async {
+        let _head = head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    });
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]

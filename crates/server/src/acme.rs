@@ -12,7 +12,7 @@ use crate::config::{Config, HttpsMode};
 use crate::machine::{SystemClock, SystemEntropy};
 
 /// Serves the certificates that are stored, and orders what is missing in its own time. `None`
-/// unless [https] wants that.
+/// unless `[https] mode` wants that.
 ///
 /// # Errors
 /// When a setting cannot be used, or the store does not answer.

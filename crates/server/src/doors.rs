@@ -35,7 +35,11 @@ pub(crate) async fn sync_clients(app: &App, ctx: &Ctx, clients: &[ClientConfig])
 
 /// Forwards requests for the hosts of `[[sites]]`.
 pub(crate) fn sites(ctx: &Ctx, config: &HttpConfig, entries: &[SiteEntry], life: &Lifecycle) -> Sites {
-    let settings = Settings { trusted_proxies: config.trusted_proxies.clone(), ..Settings::default() };
+    let settings = Settings {
+        trusted_proxies: config.trusted_proxies.clone(),
+        most: config.max_connections,
+        ..Settings::default()
+    };
     let life = life.clone();
     let spawn = Arc::new(move |work| life.connection(work));
     Sites::new(entries.iter().filter_map(SiteEntry::to_site).collect(), settings, ctx, spawn)

@@ -38,8 +38,17 @@ impl Certificates {
     /// Serves `certificate` for `names` from now on, and no longer the one that the first of them
     /// had.
     pub fn put(&self, names: &[String], certificate: Arc<CertifiedKey>) {
-        let before = names.first().and_then(|name| self.get(name));
+        let before = names.first().and_then(|name| {
+            let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            held.by_name.get(&name.to_ascii_lowercase()).cloned()
+        });
         self.renew(before.as_ref(), names, certificate);
+    }
+
+    /// As [`Certificates::put`], and those who name no name get it from now on.
+    pub fn put_default(&self, names: &[String], certificate: Arc<CertifiedKey>) {
+        self.put(names, Arc::clone(&certificate));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).default = Some(certificate);
     }
 
     /// Serves `certificate` for `names` from now on, and `before` no longer. Who names no name gets
@@ -163,6 +172,19 @@ mod tests {
         for stranger in ["example.org", "x.example.org", "a.b.example.net", "example.net", ""] {
             assert!(certificates.get(stranger).is_none(), "{stranger}");
         }
+    }
+
+    #[test]
+    fn a_default_may_come_later() {
+        let certificates = Certificates::new();
+        let (site, own) = (made(), made());
+        certificates.put(&names(&["wiki.example"]), site);
+        certificates.put_default(&names(&["a.example"]), Arc::clone(&own));
+        assert!(Arc::ptr_eq(certificates.0.read().unwrap().default.as_ref().unwrap(), &own));
+        // A name under a wildcard takes nothing from it.
+        certificates.put(&names(&["*.example"]), made());
+        certificates.put(&names(&["b.example"]), made());
+        assert!(certificates.get("c.example").is_some());
     }
 
     #[test]

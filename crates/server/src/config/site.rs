@@ -110,6 +110,11 @@ impl Config {
             let host = accounts_url.host_str().unwrap_or_default();
             return Err(format!("makes {host:?} the host of both sites; allowed are two hosts"));
         }
+        if self.https.is_on() && (accounts_url.scheme(), directory_url.scheme()) != ("https", "https") {
+            return Err(
+                "is plain HTTP, but [https] mode is on; allowed is an address that begins with https://".to_owned()
+            );
+        }
         if accounts_url.scheme() != directory_url.scheme() {
             return Err(
                 "is https where the other site is http, or the other way round; allowed is one of them for both"
