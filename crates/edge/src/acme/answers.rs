@@ -38,7 +38,7 @@ impl Answers {
     /// Everybody may ask, so the store is not asked: an authority is called when all have the copy.
     #[must_use]
     pub fn http_01(&self, token: &str) -> Option<String> {
-        if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(is_of_token) {
+        if !is_token(token) {
             return None;
         }
         let wanted = (AnswerKind::Http01, token.to_owned());
@@ -64,8 +64,10 @@ impl Answers {
     }
 }
 
-const fn is_of_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+/// Whether `token` can be one: base64url (RFC 8555 section 8.3), of bearable length.
+pub(super) fn is_token(token: &str) -> bool {
+    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !token.is_empty() && token.len() <= MAX_TOKEN && token.bytes().all(is_of_token)
 }
 
 /// What is shown over TLS (RFC 8737 section 3): a certificate of our own making for this one name,

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::NameSet;
 use super::chain::{Chain, ChainError};
 use super::desk::{Desk, again, ask};
-use super::proof::Shown;
+use super::proof::{Shown, own_name};
 use super::schedule::Ladder;
 use super::settings::Challenge;
 use super::trouble::{Failure, Refusal, is_problem};
@@ -177,8 +177,8 @@ impl Desk<'_> {
         (challenge, shown): (Challenge, &mut Vec<Shown>),
     ) -> Result<Issued, Refusal> {
         if order.state().status == OrderStatus::Pending {
-            self.prove(order, challenge, shown).await?;
-            self.wait_beyond(order, OrderStatus::Pending).await?;
+            self.prove(order, set, (challenge, shown)).await?;
+            self.wait_beyond(order, set, OrderStatus::Pending).await?;
         }
         if order.state().status == OrderStatus::Ready {
             // From here on a certificate comes into being: whoever lost the front stops before.
@@ -188,7 +188,7 @@ impl Desk<'_> {
             let request = request(&set.names, key)?;
             ask!(self, order.finalize_csr(&request).await)?;
         }
-        self.wait_beyond(order, OrderStatus::Processing).await?;
+        self.wait_beyond(order, set, OrderStatus::Processing).await?;
         let pem = ask!(self, order.certificate().await)?;
         let pem = pem.ok_or_else(|| Failure::of_names(Ladder::Retry, "the authority gave no certificate"))?;
         let chain = Chain::read(&pem, key, &set.names, &self.inner.roots).map_err(|error| refused(&error))?;
@@ -197,7 +197,7 @@ impl Desk<'_> {
     }
 
     /// Asks how the order stands until it is no longer `status`.
-    async fn wait_beyond(&self, order: &mut Order, status: OrderStatus) -> Result<(), Refusal> {
+    async fn wait_beyond(&self, order: &mut Order, set: &NameSet, status: OrderStatus) -> Result<(), Refusal> {
         let mut delay = self.inner.settings.pace.poll;
         while order.state().status == status {
             let asked_for = self.heard().retry_after;
@@ -211,13 +211,13 @@ impl Desk<'_> {
             ask!(self, order.refresh().await.map(drop))?;
         }
         match order.state().status {
-            OrderStatus::Invalid => Err(self.reasons(order).await.at_its_end().into()),
+            OrderStatus::Invalid => Err(self.reasons(order, set).await.at_its_end().into()),
             _ => Ok(()),
         }
     }
 
     /// Why an order is invalid, name by name.
-    async fn reasons(&self, order: &mut Order) -> Failure {
+    async fn reasons(&self, order: &mut Order, set: &NameSet) -> Failure {
         let of_order = order.state().error.as_ref().map(Failure::of_problem);
         let mut reasons: Vec<Failure> = Vec::new();
         let mut authorizations = order.authorizations();
@@ -226,7 +226,7 @@ impl Desk<'_> {
             if read.is_err() {
                 continue;
             }
-            let host = authorization.identifier().to_string();
+            let Some(host) = own_name(set, &authorization) else { continue };
             for problem in authorization.challenges.iter().filter_map(|challenge| challenge.error.as_ref()) {
                 let failure = Failure::of_problem(problem);
                 reasons.push(Failure { told: format!("{host}: {}", failure.told), ..failure });

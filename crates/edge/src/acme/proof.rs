@@ -1,10 +1,14 @@
 //! Proving that names are ours (RFC 8555 section 7.5.1): something is shown where the authority
 //! looks, is given time to be seen everywhere, and is taken back afterwards.
 
-use instant_acme::{AuthorizationHandle, AuthorizationStatus, ChallengeStatus, ChallengeType, Order};
+use instant_acme::{
+    AuthorizationHandle, AuthorizationState, AuthorizationStatus, ChallengeStatus, ChallengeType, Order,
+};
 use ostiary_model::Span;
 use ostiary_store::{AcmeAnswer, AnswerKind};
 
+use super::NameSet;
+use super::answers::is_token;
 use super::desk::{Desk, NONCES, ask};
 use super::dns::{DnsError, Text};
 use super::schedule::Ladder;
@@ -31,17 +35,24 @@ const fn kind_of(challenge: Challenge) -> ChallengeType {
     }
 }
 
+/// Which of our names an authorization is about. An authority may write anything there, and what is
+/// shown goes into the DNS and to a command.
+pub(super) fn own_name<'a>(set: &'a NameSet, authorization: &AuthorizationState) -> Option<&'a str> {
+    let asked = authorization.identifier().to_string();
+    set.names.iter().find(|name| name.eq_ignore_ascii_case(&asked)).map(String::as_str)
+}
+
 impl Desk<'_> {
     /// Shows what is wanted for all names that are not proved yet, lets it be seen everywhere, and
     /// calls the authority. Leaves in `shown` what has to be taken back, also when it fails.
     pub(super) async fn prove(
         &self,
         order: &mut Order,
-        challenge: Challenge,
-        shown: &mut Vec<Shown>,
+        set: &NameSet,
+        (challenge, shown): (Challenge, &mut Vec<Shown>),
     ) -> Result<(), Refusal> {
         self.read_authorizations(order).await?;
-        let wanted = self.wanted(order, challenge).await?;
+        let wanted = self.wanted(order, set, challenge).await?;
         if wanted.is_empty() {
             return Ok(());
         }
@@ -122,12 +133,12 @@ impl Desk<'_> {
     }
 
     /// What is to be shown for the names that are not proved yet.
-    async fn wanted(&self, order: &mut Order, challenge: Challenge) -> Result<Vec<Shown>, Failure> {
+    async fn wanted(&self, order: &mut Order, set: &NameSet, challenge: Challenge) -> Result<Vec<Shown>, Failure> {
         let mut wanted = Vec::new();
         let mut authorizations = order.authorizations();
         while let Some(next) = authorizations.next().await {
             let mut authorization = next.map_err(|error| self.failure(&error))?;
-            wanted.extend(self.wanted_for(&mut authorization, challenge)?);
+            wanted.extend(self.wanted_for(&mut authorization, set, challenge)?);
         }
         Ok(wanted)
     }
@@ -135,9 +146,12 @@ impl Desk<'_> {
     fn wanted_for<'a>(
         &self,
         authorization: &'a mut AuthorizationHandle<'a>,
+        set: &NameSet,
         challenge: Challenge,
     ) -> Result<Option<Shown>, Failure> {
-        let host = authorization.identifier().to_string();
+        let unheard_of = |told| Failure::of_names(Ladder::Permanent, told).at_its_end();
+        let host = own_name(set, authorization);
+        let host = host.ok_or_else(|| unheard_of("the authority asks about a name that was not ordered"))?.to_owned();
         match authorization.status {
             AuthorizationStatus::Pending => {}
             // The authority has seen it before.
@@ -151,6 +165,9 @@ impl Desk<'_> {
             let told = format!("{host}: the authority does not offer {}", challenge.name());
             return Err(Failure::of_names(Ladder::Looked, told).at_its_end());
         };
+        if !is_token(&asked.token) {
+            return Err(unheard_of("the authority asks with a token that is none"));
+        }
         let (right, expires_at) = (asked.key_authorization(), self.inner.now() + ANSWERED);
         let answer = |kind, name, value| Shown::Answer(AcmeAnswer { kind, name, value, expires_at });
         Ok(Some(match challenge {

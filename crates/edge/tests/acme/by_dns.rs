@@ -7,11 +7,13 @@ use std::process::{Child, Command, Stdio};
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RecordType};
 use ostiary_edge::acme::{Challenge, Dns, DnsKey, Settings};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
+use crate::faults::{Fault, Faults};
 use crate::node::{Memory, NAMES, Node, Ports, settings};
 use crate::pebble::{Pebble, Ways, free_port, wait_for};
 
@@ -160,6 +162,53 @@ async fn names_are_proved_by_a_command() {
         }
     }
     assert!(!log.contains("CARGO") && !log.contains("OSTIARY"), "it sees what is none of its business: {log}");
+}
+
+/// What an authority asks to be shown, changed.
+fn changed(text: &str, change: fn(&mut Value)) -> String {
+    let mut value: Value = serde_json::from_str(text).unwrap();
+    change(&mut value);
+    value.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_cannot_have_anything_shown_but_for_what_was_ordered() {
+    const NAME: &str = "asks about a name that was not ordered";
+    const TOKEN: &str = "asks with a token that is none";
+    fn with_name(value: &mut Value, name: &str) {
+        value["identifier"]["value"] = name.into();
+    }
+    fn with_token(value: &mut Value, token: &str) {
+        for challenge in value["challenges"].as_array_mut().unwrap() {
+            challenge["token"] = token.into();
+        }
+    }
+    let attacks: [(fn(&str) -> String, &str); 7] = [
+        (|text| changed(text, |value| with_name(value, "www.example.org")), NAME),
+        (|text| changed(text, |value| with_name(value, "accounts.example.org\nupdate delete x")), NAME),
+        (|text| changed(text, |value| with_name(value, "$(id).example.org")), NAME),
+        (|text| changed(text, |value| value["wildcard"] = true.into()), NAME),
+        (|text| changed(text, |value| with_token(value, "")), TOKEN),
+        (|text| changed(text, |value| with_token(value, "../a b")), TOKEN),
+        (|text| changed(text, |value| with_token(value, &"a".repeat(129))), TOKEN),
+    ];
+    for challenge in [Challenge::Dns01, Challenge::Http01, Challenge::TlsAlpn01] {
+        let (folder, pebble) = (tempfile::tempdir().unwrap(), Pebble::running(&Ways::looking_at(1, 1)));
+        let called = folder.path().join("called");
+        let hook = script(folder.path(), &format!("touch {}", called.display()));
+        for (attack, expected) in attacks {
+            let faults = Faults::before(&pebble).await;
+            faults.play("/authZ/", Fault::Makes(attack), 100);
+            let dns = (challenge == Challenge::Dns01).then(|| hook.clone());
+            let wanted = Settings { dns, issuers: vec![faults.issuer()], ..settings(&pebble, &[challenge]) };
+            let node = Node::start(&Memory::embedded(), Ports::open().await, wanted).await;
+            let state = node.until("the failure is told", |state| state.last_error.is_some()).await;
+            assert!(state.last_error.as_ref().unwrap().contains(expected), "{state:?}");
+            assert!(node.store.acme_order(&NAMES.join(" "), &faults.issuer().directory).await.unwrap().is_none());
+            assert!(!faults.asked().iter().any(|path| path.contains("/chalZ/")));
+        }
+        assert!(!called.exists());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
