@@ -2,14 +2,15 @@
 //!
 //! A bind takes an account's own password or one of its app passwords. Whoever has a second factor
 //! binds with app passwords alone, or the directory would be a way around it. Every refusal costs
-//! one hash, whatever the account has. Who is bound is asked for again at each operation.
+//! one hash, whatever the account has; the right app password costs none and is not held back. Who
+//! is bound is asked for again at each operation.
 
 use std::sync::Arc;
 
 use ostiary_model::{AppPasswordId, Ctx, Folded, Generation, Role, Secret, Span, User, UserId};
 
 use crate::settings::BindPassword;
-use crate::sign_in::{SignInError, Tried, askable};
+use crate::sign_in::{SignInError, askable};
 use crate::{App, Trouble};
 
 /// How long a program that bound as its service account may bind as people over connections of
@@ -84,9 +85,7 @@ impl App {
         password: &Secret,
         from: &BindFrom<'_>,
     ) -> Result<Bound, SignInError> {
-        let (user, folded) = self.bind_account(name).await?;
-        let tried = self.password_guess(ctx, user, folded, password).await?;
-        let (user, left, with) = self.bind_proof(ctx, tried, password, from).await?;
+        let (user, left, with) = self.bind_proof(ctx, name, password, from).await?;
         let rejected = || SignInError::Rejected { left };
         let user = self.standing_now(ctx, user.id, user.generation).await?;
         // Hashing takes a while: a second factor may have been set up since it began.
@@ -149,18 +148,24 @@ impl App {
 
     /// The account that was tried, if one of its passwords is `password`, how many tries are left,
     /// and what proved it.
+    ///
+    /// An app password is looked for before anything is counted: no guess finds 160 bits, so that
+    /// holding back the right one would only let strangers keep people out. Whatever else is brought
+    /// is counted and costs its hash.
     async fn bind_proof(
         &self,
         ctx: &Ctx,
-        tried: Tried,
+        name: &BindName,
         password: &Secret,
         from: &BindFrom<'_>,
     ) -> Result<(User, u32, BoundWith), SignInError> {
-        let found = self.app_password_proof(ctx, tried.user.as_ref(), password, from).await?;
-        if let (Some(id), Tried { user: Some(user), counted }) = (found, &tried) {
-            self.guess_was_right(ctx, counted).await?;
-            return Ok((user.clone(), counted.left, BoundWith::AppPassword(id)));
+        let (user, folded) = self.bind_account(name).await?;
+        let found = self.app_password_proof(ctx, user.as_ref(), password, from).await?;
+        if let (Some(id), Some(user)) = (found, &user) {
+            let left = self.settings().lockout.per_account_and_address;
+            return Ok((user.clone(), left, BoundWith::AppPassword(id)));
         }
+        let tried = self.password_guess(ctx, user, folded, password).await?;
         let may = |user: &User| self.may_bind_with_password(user);
         let (user, left) = self.password_check(ctx, tried, password, may).await?;
         Ok((user, left, BoundWith::Password))
