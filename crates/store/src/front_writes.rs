@@ -35,16 +35,6 @@ impl FrontTx {
         Ok(())
     }
 
-    /// Forgets an account that the authority does not know.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn account_delete(&mut self, directory: &str) -> Result<(), Error> {
-        within!(self.0, db => sqlx::query("DELETE FROM acme_account WHERE directory = $1")
-            .bind(directory).execute(db).await.map(drop))?;
-        Ok(())
-    }
-
     /// Stores a certificate in the place of the one that these names had. What stands in its
     /// `version` is not looked at.
     ///

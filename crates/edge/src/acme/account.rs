@@ -9,9 +9,9 @@ use ostiary_store::AcmeAccount;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
-use super::desk::{Desk, ask};
+use super::desk::{Desk, again, ask};
 use super::settings::ExternalAccount;
-use super::trouble::{Failure, Refusal};
+use super::trouble::{Failure, Refusal, is_problem};
 
 /// An account of this age is not made again because it is refused.
 const YOUNG: Span = Span::from_hours(1);
@@ -21,18 +21,33 @@ fn row(directory: &str) -> String {
     format!("acme_account {directory}")
 }
 
+/// Whatever goes wrong with an account would go wrong for other names as well.
+fn generally(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Failed(failure) => Refusal::Failed(failure.general()),
+        other => other,
+    }
+}
+
 impl Desk<'_> {
     /// Our account with the authority; registers it the first time.
     pub(super) async fn account(&self) -> Result<Account, Refusal> {
-        // Whatever goes wrong here would go wrong for other names as well.
-        self.account_here().await.map_err(|refusal| match refusal {
-            Refusal::Failed(failure) => Refusal::Failed(failure.general()),
-            other => other,
-        })
+        self.account_here().await.map_err(generally)
+    }
+
+    /// Another account. The one before is forgotten when this one is there: a key that binds may be
+    /// good for one account only.
+    pub(super) async fn another_account(&self) -> Result<Account, Refusal> {
+        let made = match &self.issuer.external_account {
+            Some(external) => self.register_bound(external).await,
+            None => self.register(self.new_key()?).await,
+        };
+        made.map_err(generally)
     }
 
     async fn account_here(&self) -> Result<Account, Refusal> {
         let stored = self.inner.means.store.acme_account(self.directory()).await?;
+        let is_first = stored.is_none();
         let opened = stored.and_then(|AcmeAccount { url, key_sealed, .. }| {
             match self.inner.means.vault.open(&row(self.directory()), &key_sealed) {
                 Ok(key) => Some((url, key)),
@@ -51,12 +66,26 @@ impl Desk<'_> {
             (_, Some(external)) => self.register_bound(external).await,
             (Some((None, key)), None) => self.register(key).await,
             (None, None) => {
-                let (_, key) = Key::generate_pkcs8().map_err(|error| self.failure(&error))?;
-                let key = Zeroizing::new(key.secret_pkcs8_der().to_vec());
-                self.keep(None, &key).await?;
+                let key = self.new_key()?;
+                if is_first {
+                    self.keep(None, &key).await?;
+                }
                 self.register(key).await
             }
         }
+    }
+
+    fn new_key(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let (_, key) = Key::generate_pkcs8().map_err(|error| self.failure(&error))?;
+        Ok(Zeroizing::new(key.secret_pkcs8_der().to_vec()))
+    }
+
+    /// Whether the authority has closed `account`. It says no more than `unauthorized` then (RFC 8555
+    /// section 7.3.6), which it says for other reasons as well: so the account itself is asked for.
+    pub(super) async fn is_closed(&self, account: &Account) -> bool {
+        // The library reads orders alone. What is there is none: that is no refusal.
+        let read = again!(account.order(account.id().to_owned()).await);
+        read.is_err_and(|error| is_problem(&error, "unauthorized") || is_problem(&error, "accountDoesNotExist"))
     }
 
     /// Whether our account is old enough for an authority to have closed it since. Another one is
@@ -66,7 +95,7 @@ impl Desk<'_> {
         Ok(stored.is_some_and(|account| self.inner.now().since(account.created_at) > YOUNG))
     }
 
-    /// Registers a key that is stored already.
+    /// Registers a key.
     async fn register(&self, key: Zeroizing<Vec<u8>>) -> Result<Account, Refusal> {
         let pair = || {
             let der = PrivatePkcs8KeyDer::from(key.to_vec());

@@ -121,9 +121,8 @@ impl Desk<'_> {
             Ok(order) => order,
             Err(error) => {
                 let failure = self.failure(&error);
-                // Who has closed an account says no more than this (RFC 8555 section 7.3.6).
-                let is_closed = is_problem(&error, "unauthorized") && self.has_old_account().await?;
-                let has_lost_account = failure.has_lost_account || is_closed;
+                let has_lost_account =
+                    failure.has_lost_account || is_problem(&error, "unauthorized") && self.is_closed(account).await;
                 return Err(Failure { has_lost_account, ..failure }.into());
             }
         };

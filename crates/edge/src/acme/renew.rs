@@ -1,7 +1,7 @@
 //! Whether a set of names needs a certificate, and from whom it gets one: authorities in order,
 //! each when it may be asked again; challenges in order, the one that worked first.
 
-use instant_acme::CertificateIdentifier;
+use instant_acme::{Account, CertificateIdentifier};
 use ostiary_model::{Span, Timestamp};
 use ostiary_store::{AcmeTrouble, CertificateRecord, FrontTx, TroubleKind};
 
@@ -140,15 +140,15 @@ impl Desk<'_> {
     /// Gets a certificate and stores it. An account that the authority has forgotten is registered
     /// anew, once.
     async fn obtain(&self, set: &NameSet, held: Option<&Held>) -> Result<(), Refusal> {
-        let first = self.obtain_once(set, held).await;
+        let first = self.obtain_once(set, held, &self.account().await?).await;
         let (challenge, issued) = match first {
-            Err(Refusal::Failed(failure)) if failure.has_lost_account => {
+            Err(Refusal::Failed(failure)) if failure.has_lost_account && self.has_old_account().await? => {
                 tracing::warn!(authority = self.directory(), "the authority has forgotten our account");
+                let account = self.another_account().await?;
                 let mut tx = self.begin().await?;
-                tx.account_delete(self.directory()).await?;
                 tx.order_delete(&set.key, self.directory()).await?;
                 self.commit(tx).await?;
-                self.obtain_once(set, held).await?
+                self.obtain_once(set, held, &account).await?
             }
             other => other?,
         };
@@ -158,8 +158,12 @@ impl Desk<'_> {
     }
 
     /// Tries one challenge after the other, as long as it is the proof that fails.
-    async fn obtain_once(&self, set: &NameSet, held: Option<&Held>) -> Result<(Challenge, Issued), Refusal> {
-        let account = self.account().await?;
+    async fn obtain_once(
+        &self,
+        set: &NameSet,
+        held: Option<&Held>,
+        account: &Account,
+    ) -> Result<(Challenge, Issued), Refusal> {
         let is_here = |held: &&Held| held.record.directory == self.directory();
         // After a failure it is left out: the authority may be at odds with what we think it knows.
         let has_failed = self.inner.trouble(&set.key, self.directory()).is_some();
@@ -167,7 +171,7 @@ impl Desk<'_> {
         let replaced = served.and_then(|key| key.cert.first());
         let mut failures: Vec<Failure> = Vec::new();
         for challenge in self.challenges(set, held).await? {
-            match self.order(&account, set, challenge, replaced).await {
+            match self.order(account, set, challenge, replaced).await {
                 Ok(issued) => return Ok((challenge, issued)),
                 Err(Refusal::Failed(failure)) => {
                     let is_of_proof =

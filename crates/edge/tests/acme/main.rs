@@ -5,6 +5,7 @@
     reason = "tests read their environment, measure time and start tasks of their own"
 )]
 
+mod accounts;
 mod bad_days;
 mod by_dns;
 mod faults;
@@ -18,9 +19,11 @@ use ostiary_edge::acme::{Challenge, ExternalAccount, Issuer, Pace, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use zeroize::Zeroizing;
 
-use faults::{Faults, problem};
 use node::{BOTH, Lost, Memory, NAMES, Node, PACE, Ports, issuer, settings};
 use pebble::{MAC_KEY, Pebble, Ways, free_port};
+
+/// As much as a test moves a clock, so that accounts are old and certificates are to be renewed.
+const SIX_HOURS: i64 = 6 * 3_600 * 1_000_000;
 
 /// Ports, and an authority that looks at them.
 async fn place(change: impl FnOnce(&mut Ways)) -> (Ports, Pebble) {
@@ -175,34 +178,17 @@ async fn half_of_all_nonces_may_be_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_was_forgotten_is_registered_anew_once() {
-    let (ports, mut pebble) = place(|ways| ways.validity = 10).await;
+    let (ports, mut pebble) = place(|ways| ways.validity = 36_000).await;
     let (http, tls) = ports.numbers();
     let node = Node::start(&Memory::embedded(), ports, settings(&pebble, &BOTH)).await;
     let before = node.certified().await;
     pebble.stop();
-    pebble.start(&Ways::looking_at(http, tls));
+    pebble.start(&Ways { validity: 72_000, ..Ways::looking_at(http, tls) });
+    node.clock.0.store(SIX_HOURS, std::sync::atomic::Ordering::Relaxed);
     let after = node.renewed(&before).await;
     assert_eq!(after.last_error, None);
     is_served(&node, &pebble).await;
     assert_eq!((pebble.orders(), pebble.accounts()), (1, 1));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_was_closed_is_registered_anew_once_it_is_old() {
-    let (ports, pebble) = place(|ways| ways.validity = 36_000).await;
-    let faults = Faults::before(&pebble).await;
-    let closed = || problem("401 Unauthorized", "", "unauthorized");
-    faults.play("/order-plz", closed(), 1);
-    let wanted = Settings { issuers: vec![faults.issuer()], ..settings(&pebble, &BOTH) };
-    let node = Node::start(&Memory::embedded(), ports, wanted).await;
-    // It was made a moment ago: the refusal must mean something else.
-    let before = node.certified().await;
-    assert_eq!(pebble.accounts(), 1);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    faults.play("/order-plz", closed(), 1);
-    node.clock.0.store(6 * 3_600 * 1_000_000, std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(node.renewed(&before).await.last_error, None);
-    assert_eq!(pebble.accounts(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

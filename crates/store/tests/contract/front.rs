@@ -159,10 +159,6 @@ async fn an_account_is_kept_for_each_authority(house: House) {
         assert_eq!(house.store.acme_account(DIRECTORY).await.unwrap().as_ref(), Some(&account));
     }
     assert_eq!(house.store.acme_account("https://other.example/dir").await.unwrap(), None);
-    let mut tx = begun(&house, fence).await;
-    tx.account_delete(DIRECTORY).await.unwrap();
-    tx.commit(NOW).await.unwrap();
-    assert_eq!(house.store.acme_account(DIRECTORY).await.unwrap(), None);
 }
 
 async fn a_certificate_takes_the_place_of_the_one_before(house: House) {
