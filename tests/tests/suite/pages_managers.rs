@@ -206,6 +206,17 @@ async fn a_manager_reaches_nothing_else(pair: Pair) -> Result<()> {
     ] {
         assert_eq!(post("/groups/Choir/members", fields).await?, expected, "{fields:?}");
     }
+    // Who is not in it cannot be taken out, and is not named either: an id alone tells nothing.
+    for stranger in [ada.as_str(), &own_id, &editors, "00000000-0000-7000-8000-000000000000"] {
+        let fields = [("remove", stranger), ("csrf", token.as_str())];
+        let request = browser.client().post(browser.directory("/groups/Choir/members")?).form(&fields);
+        let answer = request.send().await?;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{stranger}");
+        ensure!(answer.headers().get("set-cookie").is_none(), "a note for {stranger}");
+        let words = answer.text().await?;
+        ensure!(!words.contains("was removed") && !words.contains("ada"), "{words}");
+    }
+    ensure!(!ostiary.log().contains("member removed"), "nobody was");
     let bare = browser.client().post(browser.directory("/groups/Choir/members")?).form(&[("who", "bea")]);
     assert_eq!(bare.send().await?.status(), StatusCode::FORBIDDEN, "without its token");
     assert_eq!(state(&ostiary).await?, before, "nothing was changed");

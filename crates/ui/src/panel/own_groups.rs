@@ -65,7 +65,8 @@ pub(super) fn show(manager: &Manager, name: &str, asked: Option<usize>) -> Resul
 /// Puts somebody in, or takes them out.
 ///
 /// # Errors
-/// A [`Problem`] when the group is none of theirs, or the form not as we write it.
+/// A [`Problem`] when the group is none of theirs, who is to go is not in it, or the form not as we
+/// write it.
 pub(super) async fn submit(manager: &Manager, name: &str, form: &Form) -> Result<Response, Problem> {
     let group = manager.group(name)?;
     let (user, joins) = match (&form.who, &form.add, &form.remove) {
@@ -89,6 +90,10 @@ pub(super) async fn submit(manager: &Manager, name: &str, form: &Form) -> Result
 
     if let (Some(who), false) = (&form.who, is_changed) {
         return Ok(refused(manager, &group, who, &format!("{full_name} is in {} already.", group.name)));
+    }
+    // Not in it, so nobody whom they see: an id that they came by tells them no name.
+    if !joins && !is_changed {
+        return Err(Problem::not_found());
     }
     let href = routes::group(&group);
     let (done, undo) = if joins { (Done::Joined, "remove") } else { (Done::Left, "add") };
