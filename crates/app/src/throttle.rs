@@ -9,9 +9,14 @@
 //!
 //! What people are told comes from the first two alone: else the number of tries left would tell
 //! that two spellings are one account. Over the other two the answer is "no match", whatever was
-//! typed. An unknown name has all four, so that it takes as long. Who signed in from an address
-//! before is not held back there by what others guess elsewhere: nobody can lock a person or a
-//! service out.
+//! typed. An unknown name has all four, so that it takes as long.
+//!
+//! Who signed in from an address before is not held back there by what others guess elsewhere. What
+//! others guess from the same address holds them back: where many come from one, such as a program
+//! that binds as its users, a stranger there can keep a person's password, and the program's own
+//! service account, paused. The right app password alone is never held back: it is looked for
+//! before anything is counted (`App::bind`). Of codes, a day's wrong ones are counted from an
+//! address as from anywhere, since a home may be the guesser's home as well.
 //!
 //! Guesses under one name from one address take turns: a program that opens ten connections at
 //! once with the right password is ten right guesses, not five and a pause. A turn lasts until the
@@ -34,9 +39,9 @@ const SWEEP: usize = 1024;
 /// Guesses that may stand at one turnstile.
 const QUEUE: usize = 64;
 
-/// Wrong codes from anywhere that are looked at within [`CODES_WINDOW`]: of a million codes three
-/// are right at a time, so that a year of guessing finds one in ten (NIST SP 800-63B-4 section
-/// 3.2.2 asks for no more than a hundred in a row).
+/// Wrong codes from anywhere, and as many from each home, that are looked at within
+/// [`CODES_WINDOW`]: of a million codes three are right at a time, so that a year of guessing finds
+/// one in ten (NIST SP 800-63B-4 section 3.2.2 asks for no more than a hundred in a row).
 const CODES: i64 = 100;
 /// How long wrong codes from anywhere count.
 pub(crate) const CODES_WINDOW: Span = Span::from_hours(24);
@@ -100,16 +105,19 @@ pub(crate) struct Counted {
 /// The counters that a guess is counted by. Names that people typed are hashed: they may be long,
 /// and may be a password in the wrong field.
 struct Names {
+    guess: Guess,
     address: Option<String>,
     spelled: Option<String>,
     pair: String,
+    /// Codes from there, as long as those from anywhere count.
+    day: Option<String>,
     account: String,
     home: String,
 }
 
 impl Names {
-    fn of(guess: Guess, suspect: &Suspect, from: Option<IpAddr>, is_shared: bool) -> Self {
-        let (kind, network) = (kind(guess), network(from));
+    fn of(ctx: &Ctx, guess: Guess, suspect: &Suspect, is_shared: bool) -> Self {
+        let (kind, network) = (kind(guess), network(ctx.address));
         let spell = |name: &Folded, generation: i64| {
             let print = fingerprint(name.as_str());
             format!("{kind}:name:{print}:{generation}@{network}")
@@ -122,12 +130,20 @@ impl Names {
             Suspect::Unknown(name) => (Some(spell(name, 0)), fingerprint(name.as_str()), 0),
         };
         let account = format!("{kind}:user:{whose}:{since}");
+        // A new password takes nobody's home from them, but where codes of one app were right is no
+        // home to the next. That one is of this moment when the code that sets it up is right.
+        let home = match suspect {
+            Suspect::Authenticator(_, since) => format!("{whose}:{}", since.unwrap_or(ctx.now).as_micros()),
+            Suspect::Named(..) | Suspect::Unknown(_) => whose,
+        };
         Self {
+            guess,
             address: (!is_shared).then(|| format!("{kind}:address:{network}")),
             spelled,
             pair: format!("{account}@{network}"),
+            day: (guess == Guess::Code).then(|| format!("{account}@{network}:day")),
             account,
-            home: format!("{kind}:home:{whose}@{network}"),
+            home: format!("{kind}:home:{home}@{network}"),
         }
     }
 
@@ -169,7 +185,7 @@ impl App {
     /// Counts a guess and says whether it may be looked at.
     pub(crate) async fn guess(&self, ctx: &Ctx, guess: Guess, suspect: &Suspect) -> Result<Throttle, Trouble> {
         let limits = &self.settings().lockout;
-        let names = Names::of(guess, suspect, ctx.address, limits.is_shared(ctx.address));
+        let names = Names::of(ctx, guess, suspect, limits.is_shared(ctx.address));
         if self.count(ctx, names.address.as_deref()).await? > i64::from(limits.per_address) {
             return Ok(Throttle::Paused);
         }
@@ -191,7 +207,9 @@ impl App {
         if told > limit {
             return Ok(Throttle::Paused);
         }
-        let is_held_back = pair > limit || self.is_guessed_from_everywhere(ctx, guess, &names).await?;
+        let is_held_back = pair > limit
+            || self.is_guessed_all_day(ctx, &names).await?
+            || self.is_guessed_from_everywhere(ctx, guess, &names).await?;
         let left = u32::try_from(limit - told).unwrap_or(0);
         Ok(match is_held_back {
             false => Throttle::Go(Counted { left, names, _turn: turn }),
@@ -199,16 +217,28 @@ impl App {
         })
     }
 
+    /// Whether as many codes came from there alone as may come from anywhere: being at home is no
+    /// answer to guesses that come from home.
+    async fn is_guessed_all_day(&self, ctx: &Ctx, names: &Names) -> Result<bool, Trouble> {
+        let Some(day) = &names.day else { return Ok(false) };
+        Ok(self.store().counter_add(day, 1, ctx.now, CODES_WINDOW).await? > CODES)
+    }
+
     async fn is_guessed_from_everywhere(&self, ctx: &Ctx, guess: Guess, names: &Names) -> Result<bool, Trouble> {
-        let limits = &self.settings().lockout;
-        let (most, window) = match guess {
-            Guess::Password | Guess::AppPassword => (i64::from(limits.per_account), limits.window),
-            Guess::Code => (CODES, CODES_WINDOW),
-        };
+        let (most, window) = self.from_everywhere(guess);
         if self.store().counter_add(&names.account, 1, ctx.now, window).await? <= most {
             return Ok(false);
         }
         Ok(self.store().counter_add(&names.home, 0, ctx.now, AT_HOME).await? == 0)
+    }
+
+    /// How many wrong guesses from anywhere are looked at, and how long they count.
+    fn from_everywhere(&self, guess: Guess) -> (i64, Span) {
+        let limits = &self.settings().lockout;
+        match guess {
+            Guess::Password | Guess::AppPassword => (i64::from(limits.per_account), limits.window),
+            Guess::Code => (CODES, CODES_WINDOW),
+        }
     }
 
     async fn count(&self, ctx: &Ctx, name: Option<&str>) -> Result<i64, Trouble> {
@@ -223,6 +253,15 @@ impl App {
         Ok(())
     }
 
+    /// [`App::uncount`] for the counters that hold back what comes from everywhere or all day.
+    async fn uncount_lasting(&self, ctx: &Ctx, names: &Names) -> Result<(), Trouble> {
+        let (_, window) = self.from_everywhere(names.guess);
+        for name in names.day.iter().chain([&names.account]) {
+            self.store().counter_add(name, -1, ctx.now, window).await?;
+        }
+        Ok(())
+    }
+
     /// Forgets the failures that a right guess makes good. The address keeps its other ones: a
     /// guesser with one account of their own must not wash the rest away.
     pub(crate) async fn guess_was_right(&self, ctx: &Ctx, counted: &Counted) -> Result<(), Trouble> {
@@ -231,14 +270,17 @@ impl App {
             self.store().counter_clear(name, ctx.now).await?;
         }
         // What others guess elsewhere stays counted: a service that signs in all day must not wash it away.
-        self.uncount(ctx, names.address.iter().chain([&names.account])).await?;
+        // So do a day's wrong codes from here, whoever typed them.
+        self.uncount(ctx, names.address.iter()).await?;
+        self.uncount_lasting(ctx, names).await?;
         Ok(self.store().counter_set(&names.home, 1, ctx.now, AT_HOME).await?)
     }
 
     /// Gives back a guess that could not be looked at.
     pub(crate) async fn guess_not_looked_at(&self, ctx: &Ctx, counted: &Counted) -> Result<(), Trouble> {
-        let Names { address, spelled, pair, account, .. } = &counted.names;
-        self.uncount(ctx, address.iter().chain(spelled).chain([pair, account])).await
+        let Names { address, spelled, pair, .. } = &counted.names;
+        self.uncount(ctx, address.iter().chain(spelled).chain([pair])).await?;
+        self.uncount_lasting(ctx, &counted.names).await
     }
 }
 
@@ -271,11 +313,22 @@ pub(crate) fn network(address: Option<IpAddr>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ostiary_model::{Actor, Entropy};
+
     use super::*;
+
+    struct Zero;
+
+    impl Entropy for Zero {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(0);
+        }
+    }
 
     /// The names that a guess is counted under, from the same address.
     fn names(guess: Guess, suspect: &Suspect) -> Names {
-        Names::of(guess, suspect, Some("192.0.2.1".parse().unwrap()), false)
+        let ctx = Ctx::new(Timestamp::from_secs(0), Actor::Anonymous, Arc::new(Zero));
+        Names::of(&ctx.with_address(Some("192.0.2.1".parse().unwrap())), guess, suspect, false)
     }
 
     fn id(number: u128) -> UserId {

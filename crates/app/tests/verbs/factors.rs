@@ -24,7 +24,9 @@ on_both_pairs!(
     codes_are_held_back,
     a_hundred_codes_at_once_are_a_hundred_guesses,
     a_hundred_codes_a_day_are_looked_at_wherever_they_come_from,
+    a_hundred_codes_a_day_are_looked_at_at_home_too,
     after_a_reset_another_app_is_set_up,
+    after_a_reset_no_place_is_a_home,
     setting_passwords_begins_no_count_of_codes_anew,
     a_second_factor_that_was_just_set_up_is_asked_for,
 );
@@ -320,6 +322,35 @@ async fn a_hundred_codes_a_day_are_looked_at_wherever_they_come_from(pair: Pair)
     house.app.code_check(&house.ctx(), &visitor, &code).await.expect("where a code was right before");
 }
 
+/// Somebody who has the password and sits in the person's network, where right codes are typed too.
+async fn a_hundred_codes_a_day_are_looked_at_at_home_too(pair: Pair) {
+    let house = House::new(pair).await;
+    let ada = house.person("ada").await;
+    let (_, authenticator) = house.enrolled(&ada).await;
+    let right = async |address: &'static str| {
+        house.pass(Span::from_mins(1));
+        let visitor = house.visitor(&house.signed_in(&ada).await).await;
+        house.app.code_check(&house.from(address), &visitor, &authenticator.code(house.now())).await
+    };
+    right("198.51.100.1").await.unwrap();
+    let visitor = house.visitor(&house.signed_in(&ada).await).await;
+    let mut looked_at = 0;
+    for number in 1..=120 {
+        let code = authenticator.wrong_code(house.now());
+        looked_at += u32::from(is_rejected(&house.app.code_check(&house.ctx(), &visitor, &code).await));
+        if number % 4 == 0 {
+            assert_eq!(right("192.0.2.1").await.is_ok(), number < 100, "{number}");
+        }
+    }
+    assert_eq!(looked_at, 100);
+    house.pass(Span::from_mins(10));
+    let held_back = right("192.0.2.1").await.unwrap_err();
+    assert!(matches!(held_back, CodeError::Paused { left } if left == Span::from_hours(24)), "{held_back:?}");
+    right("198.51.100.1").await.expect("where else a code was right before");
+    house.pass(Span::from_hours(24));
+    right("192.0.2.1").await.expect("a day later");
+}
+
 async fn after_a_reset_another_app_is_set_up(pair: Pair) {
     let house = House::new(pair).await;
     let ada = house.person("ada").await;
@@ -336,6 +367,29 @@ async fn after_a_reset_another_app_is_set_up(pair: Pair) {
     let visitor = house.visitor(&house.signed_in(&ada).await).await;
     assert!(is_rejected(&house.app.code_check(&house.ctx(), &visitor, &old.code(house.now())).await));
     house.app.code_check(&house.ctx(), &visitor, &new.code(house.now())).await.unwrap();
+}
+
+/// Whoever once had a code, on a phone that was taken over, has no better place to guess at the next app.
+async fn after_a_reset_no_place_is_a_home(pair: Pair) {
+    let house = House::new(pair).await;
+    let ada = house.person("ada").await;
+    let (_, old) = house.enrolled(&ada).await;
+    house.pass(Span::from_mins(1));
+    let check = async |address: &str, code| {
+        let visitor = house.visitor(&house.signed_in(&ada).await).await;
+        house.app.code_check(&house.from(address), &visitor, &code).await
+    };
+    check("198.51.100.1", old.code(house.now())).await.unwrap();
+    house.app.person_reset_factors(&house.cli(), ada.id).await.unwrap();
+    let (_, new) = house.enrolled(&ada).await;
+    house.pass(Span::from_mins(1));
+    for number in 0..100 {
+        let wrong = check(&format!("203.0.113.{number}"), new.wrong_code(house.now())).await;
+        assert!(is_rejected(&wrong), "{wrong:?}");
+    }
+    let held_back = check("198.51.100.1", new.code(house.now())).await;
+    assert!(matches!(held_back, Err(CodeError::Paused { left }) if left == Span::from_hours(24)), "{held_back:?}");
+    check("192.0.2.1", new.code(house.now())).await.expect("where it was set up");
 }
 
 /// Whoever sets passwords signs in as others with the first factor, and must not try out the second.
