@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::RootCertStore;
 use tokio::task::JoinSet;
 
-use crate::faults::{Fault, Faults, problem, says};
+use crate::faults::{Change, Fault, Faults, problem, says};
 use crate::node::{BOTH, Memory, Moved, NAMES, Node, PACE, Ports, settings};
 use crate::pebble::{Pebble, Ways};
 use crate::{is_served, place};
@@ -133,7 +133,7 @@ async fn silence_is_overcome() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_that_does_not_hold_replaces_nothing() {
-    let broken: [fn(&str) -> String; 4] = [
+    let broken: [Change; 4] = [
         // The certificate alone, a stranger behind it, half of it, and somebody else's.
         |chain| chain.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap().to_owned(),
         |chain| {
@@ -184,7 +184,7 @@ fn by_a_stranger(names: Vec<String>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_for_another_key_or_name_is_not_waited_for() {
-    let wrong: [(fn(&str) -> String, &str); 2] = [
+    let wrong: [(Change, &str); 2] = [
         (|_| by_a_stranger(NAMES.map(str::to_owned).to_vec()), "belongs to another key"),
         (|_| by_a_stranger(vec![NAMES[0].to_owned()]), "is not for directory.example.org"),
     ];

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
-use crate::faults::{Fault, Faults};
+use crate::faults::{Change, Fault, Faults};
 use crate::node::{Memory, NAMES, Node, Ports, settings};
 use crate::pebble::{Pebble, Ways, free_port, wait_for};
 
@@ -183,7 +183,7 @@ async fn an_authority_cannot_have_anything_shown_but_for_what_was_ordered() {
             challenge["token"] = token.into();
         }
     }
-    let attacks: [(fn(&str) -> String, &str); 7] = [
+    let attacks: [(Change, &str); 7] = [
         (|text| changed(text, |value| with_name(value, "www.example.org")), NAME),
         (|text| changed(text, |value| with_name(value, "accounts.example.org\nupdate delete x")), NAME),
         (|text| changed(text, |value| with_name(value, "$(id).example.org")), NAME),

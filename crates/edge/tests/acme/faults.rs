@@ -22,6 +22,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::node::connector;
 use crate::pebble::Pebble;
 
+/// Makes something else of an answer.
+pub(crate) type Change = fn(&str) -> String;
+
 /// What happens to a request.
 #[derive(Clone)]
 pub(crate) enum Fault {
@@ -32,7 +35,7 @@ pub(crate) enum Fault {
     /// The connection is cut.
     Cuts,
     /// The authority's answer is replaced by what is made of it.
-    Makes(fn(&str) -> String),
+    Makes(Change),
 }
 
 /// An answer with a problem document.
