@@ -2,7 +2,8 @@
 //! acts, first from memory, before any work is done for them, then in the transaction.
 //!
 //! In a browser, whatever reaches others takes two factors. An account bound over LDAP with its
-//! own password may write the directory as its role allows, and nothing beside it.
+//! own password may write the directory as its role allows, and nothing beside it; that of a person
+//! with an authenticator app writes nothing, as one proof of two.
 
 use ostiary_model::{Action, Actor, Ctx, GroupId, Level, Member, Role, Session, User, UserId, may};
 use ostiary_store::Tx;
@@ -32,7 +33,9 @@ impl Acting {
     fn account(actor: &Actor, user: &User, role: Role) -> Self {
         let level = match actor {
             Actor::Person(session) => session.methods.level(),
-            // Over LDAP there is one proof, the account's own password.
+            // Over LDAP there is one proof, the account's own password: all that an account without
+            // an app can give, and not enough of somebody who has one, wherever it lets them in.
+            Actor::Bound { .. } if user.has_totp && !user.is_service => Level::OneFactor,
             _ => Level::TwoFactor,
         };
         let reaches_others = level == Level::TwoFactor;

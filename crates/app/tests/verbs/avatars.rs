@@ -119,7 +119,9 @@ async fn who_may_set_whose_picture(pair: Pair) {
         house.ctx().with_actor(Actor::Bound { user: person.id, generation })
     };
     assert!(may_set(&house, &bound(&ada), &ada).await && !may_set(&house, &bound(&ada), &bob).await);
-    assert!(may_set(&house, &bound(&root), &ada).await);
+    assert!(!may_set(&house, &bound(&root), &ada).await, "an administrator with an app, by the password alone");
+    let plain = house.person_in("plain", &["lldap_admin"]).await;
+    assert!(may_set(&house, &bound(&plain), &ada).await);
 
     house.app.person_sign_out(&house.cli(), ada.id).await.unwrap();
     assert!(!may_set(&house, &own, &ada).await, "signed out");

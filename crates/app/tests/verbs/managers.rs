@@ -23,14 +23,16 @@ fn people(add: &[Member], remove: &[Member]) -> GroupChange {
     GroupChange { add: add.to_vec(), remove: remove.to_vec(), ..GroupChange::default() }
 }
 
-/// A person who manages the group, in a browser with two factors and over LDAP.
+/// Two who manage the group: in a browser with two factors, and over LDAP without an app.
 async fn manager_of(house: &House, name: &str, group: &str) -> [Ctx; 2] {
-    let person = house.person(name).await;
+    let (whole, plain) = (house.person(name).await, house.person(&format!("{name}.ldap")).await);
     let group = house.group(group).await;
-    assert!(house.app.manager_add(&house.cli(), group, person.id).await.unwrap());
-    let (signed_in, _) = house.enrolled(&person).await;
-    let generation = house.user(&person).generation;
-    [house.acting(&signed_in.session), house.ctx().with_actor(Actor::Bound { user: person.id, generation })]
+    for person in [&whole, &plain] {
+        assert!(house.app.manager_add(&house.cli(), group, person.id).await.unwrap());
+    }
+    let (signed_in, _) = house.enrolled(&whole).await;
+    let generation = house.user(&plain).generation;
+    [house.acting(&signed_in.session), house.ctx().with_actor(Actor::Bound { user: plain.id, generation })]
 }
 
 async fn a_manager_decides_about_people(pair: Pair) {
@@ -39,14 +41,15 @@ async fn a_manager_decides_about_people(pair: Pair) {
     let (ada, bob) = (house.person("ada").await, house.person("bob").await);
     let (team, other) = (house.group("team").await, house.group("other").await);
     let inner = house.nested("inner", "team").await;
-    for ctx in manager_of(&house, "manager", "team").await {
+    let managers = manager_of(&house, "manager", "team").await;
+    for (ctx, name) in managers.into_iter().zip(["manager", "manager.ldap"]) {
         let own = Member::User(ctx.actor.user().unwrap());
         assert!(app.member_add(&ctx, ada.id, team).await.unwrap());
         let change = people(&[Member::User(bob.id), own], &[Member::User(ada.id)]);
         app.group_change(&ctx, team, &change).await.unwrap();
         let members: Vec<_> =
             app.directory().members_of(team).iter().map(|user| user.profile.username.to_string()).collect();
-        assert_eq!(members, ["bob", "manager"]);
+        assert_eq!(members, ["bob", name]);
         assert!(app.member_remove(&ctx, bob.id, team).await.unwrap());
         app.group_change(&ctx, team, &people(&[], &[own])).await.unwrap();
         for (group, change) in [
@@ -101,7 +104,9 @@ async fn a_manager_is_one_as_long_as_an_administrator_wants(pair: Pair) {
     assert!(!app.manager_add(&cli, team, manager).await.unwrap());
     assert_eq!(app.directory().managed_by(manager)[0].id, team);
     // Taken away by a process that this one has not heard of yet.
-    assert!(other.manager_remove(&cli, team, manager).await.unwrap());
+    for manager in [manager, bound.actor.user().unwrap()] {
+        assert!(other.manager_remove(&cli, team, manager).await.unwrap());
+    }
     for ctx in [&browser, &bound] {
         let before = house.tables().await;
         let denied = app.member_add(ctx, ada.id, team).await;

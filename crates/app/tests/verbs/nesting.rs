@@ -167,16 +167,16 @@ async fn nobody_nests_themselves_out(pair: Pair) {
     let house = House::new(pair).await;
     house.person_in("keeper", &["lldap_admin"]).await;
     house.group("team").await;
-    let ada = house.person_in("ada", &["team"]).await;
+    let (ada, bob) = (house.person_in("ada", &["team"]).await, house.person_in("bob", &["team"]).await);
     let nesting = house.nested("team", "lldap_admin").await;
     let (signed_in, _) = house.enrolled(&ada).await;
-    let bound = Actor::Bound { user: ada.id, generation: house.user(&ada).generation };
-    for ctx in [house.acting(&signed_in.session), house.ctx().with_actor(bound)] {
+    let bound = Actor::Bound { user: bob.id, generation: house.user(&bob).generation };
+    for (ctx, own) in [(house.acting(&signed_in.session), ada.id), (house.ctx().with_actor(bound), bob.id)] {
         let app = &house.app;
         refused(&house, "your own account", app.nesting_remove(&ctx, nesting)).await;
         refused(&house, "your own account", app.group_delete(&ctx, nesting.child)).await;
-        refused(&house, "your own account", app.member_remove(&ctx, ada.id, nesting.child)).await;
-        let out = GroupChange { remove: vec![Member::User(ada.id)], ..GroupChange::default() };
+        refused(&house, "your own account", app.member_remove(&ctx, own, nesting.child)).await;
+        let out = GroupChange { remove: vec![Member::User(own)], ..GroupChange::default() };
         refused(&house, "your own account", app.group_change(&ctx, nesting.child, &out)).await;
     }
     house.app.member_add(&house.cli(), ada.id, nesting.parent).await.unwrap();

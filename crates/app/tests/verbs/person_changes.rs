@@ -239,23 +239,28 @@ async fn what_was_held_ends_when_an_account_is_closed_opened_or_changes_hands(pa
 async fn nobody_ends_their_own_account(pair: Pair) {
     let house = House::new(pair).await;
     let (bjork, session) = house.administrator("bjork").await;
-    house.administrator("other").await;
+    let other = house.person_in("other", &["lldap_admin"]).await;
     assert_eq!(session.methods.level(), Level::TwoFactor);
-    let bound = Actor::Bound { user: bjork.id, generation: house.user(&bjork).generation };
+    let bound = Actor::Bound { user: other.id, generation: house.user(&other).generation };
     let later = house.now() + Span::from_days(9);
-    for ctx in [house.acting(&session), house.ctx().with_actor(bound)] {
+    let both = [(house.acting(&session), bjork.id, 7), (house.ctx().with_actor(bound), other.id, 8)];
+    for (ctx, own, number) in both {
         for change in [
             PersonChange { not_after: Some(Some(later)), ..PersonChange::default() },
             PersonChange { not_before: Some(Some(later)), ..PersonChange::default() },
             PersonChange { is_service: Some(true), ..PersonChange::default() },
         ] {
-            refused(&house, "your own account", house.app.person_change(&ctx, bjork.id, &change)).await;
+            refused(&house, "your own account", house.app.person_change(&ctx, own, &change)).await;
         }
         for change in [
             PersonChange { not_after: Some(None), is_service: Some(false), ..PersonChange::default() },
-            PersonChange { username: Some("bjork.g".into()), uid_number: Some(7), ..PersonChange::default() },
+            PersonChange {
+                username: Some(format!("renamed.{number}")),
+                uid_number: Some(number),
+                ..PersonChange::default()
+            },
         ] {
-            house.app.person_change(&ctx, bjork.id, &change).await.unwrap();
+            house.app.person_change(&ctx, own, &change).await.unwrap();
         }
     }
 }

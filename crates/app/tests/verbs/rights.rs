@@ -1,6 +1,7 @@
 //! Who may do what: every kind of actor tries every verb of administration. A refusal changes
 //! nothing at all; a permission changes something.
 
+use ostiary_app::PersonChange;
 use ostiary_model::{Actor, Ctx};
 
 use crate::attempts::{EVERYTHING, Targets, Verb, try_it};
@@ -36,13 +37,19 @@ enum Who {
     BoundPasswordManager,
     BoundGroupManager,
     BoundAdministrator,
+    /// With an authenticator app, where a password is enough to bind all the same.
+    BoundPasswordManagerWithApp,
+    BoundGroupManagerWithApp,
+    BoundAdministratorWithApp,
+    /// A program's account, and the app of the person it was before.
+    BoundServiceWithApp,
     /// Bound before something ended what they held.
     OutdatedBoundAdministrator,
     CommandLine,
     Server,
 }
 
-const EVERYBODY: [Who; 22] = [
+const EVERYBODY: [Who; 26] = [
     Who::Anonymous,
     Who::Regular,
     Who::StrictReadonly,
@@ -62,6 +69,10 @@ const EVERYBODY: [Who; 22] = [
     Who::BoundPasswordManager,
     Who::BoundGroupManager,
     Who::BoundAdministrator,
+    Who::BoundPasswordManagerWithApp,
+    Who::BoundGroupManagerWithApp,
+    Who::BoundAdministratorWithApp,
+    Who::BoundServiceWithApp,
     Who::OutdatedBoundAdministrator,
     Who::CommandLine,
     Who::Server,
@@ -74,9 +85,12 @@ impl Who {
             | Self::GroupManager
             | Self::GroupManagerWithoutApp
             | Self::BoundRegular
-            | Self::BoundGroupManager => None,
+            | Self::BoundGroupManager
+            | Self::BoundGroupManagerWithApp => None,
             Self::StrictReadonly => Some("lldap_strict_readonly"),
-            Self::PasswordManager | Self::BoundPasswordManager => Some("lldap_password_manager"),
+            Self::PasswordManager | Self::BoundPasswordManager | Self::BoundPasswordManagerWithApp => {
+                Some("lldap_password_manager")
+            }
             Self::NestedAdministrator => Some("Bosses"),
             _ => Some("lldap_admin"),
         }
@@ -90,6 +104,18 @@ impl Who {
                 | Self::BoundGroupManager
                 | Self::BoundAdministrator
                 | Self::OutdatedBoundAdministrator
+        ) || self.is_bound_with_app()
+    }
+
+    const fn is_bound_with_app(self) -> bool {
+        self.is_bound_half_way() || matches!(self, Self::BoundServiceWithApp)
+    }
+
+    /// Bound as somebody who could prove more.
+    const fn is_bound_half_way(self) -> bool {
+        matches!(
+            self,
+            Self::BoundPasswordManagerWithApp | Self::BoundGroupManagerWithApp | Self::BoundAdministratorWithApp
         )
     }
 
@@ -102,6 +128,13 @@ impl Who {
         }
         let person = house.person_in(&format!("{self:?}").to_lowercase(), self.group().as_slice()).await;
         if self.is_bound() {
+            if self.is_bound_with_app() {
+                house.enrolled(&person).await;
+            }
+            if self == Self::BoundServiceWithApp {
+                let change = PersonChange { is_service: Some(true), ..PersonChange::default() };
+                house.app.person_change(&house.cli(), person.id, &change).await.unwrap();
+            }
             let actor = Actor::Bound { user: person.id, generation: house.user(&person).generation };
             self.lose(house, &person).await;
             return house.ctx().with_actor(actor);
@@ -128,9 +161,9 @@ impl Who {
             }
             Self::ClosedAdministrator => app.person_disable(&ctx, person.id).await.unwrap(),
             Self::ExpiredAdministrator => {
-                let soon = ostiary_app::PersonChange {
+                let soon = PersonChange {
                     not_after: Some(Some(house.now() + ostiary_model::Span::from_mins(1))),
-                    ..ostiary_app::PersonChange::default()
+                    ..PersonChange::default()
                 };
                 app.person_change(&ctx, person.id, &soon).await.unwrap();
                 house.pass(ostiary_model::Span::from_mins(2));
@@ -145,7 +178,7 @@ impl Who {
 
     /// What is the directory's.
     const fn administers(self) -> bool {
-        self.administers_all() || matches!(self, Self::BoundAdministrator)
+        self.administers_all() || matches!(self, Self::BoundAdministrator | Self::BoundServiceWithApp)
     }
 
     /// What is not the directory's, too.
@@ -166,7 +199,7 @@ impl Who {
                 | Self::OutdatedBoundAdministrator
                 | Self::CommandLine
                 | Self::Server
-        )
+        ) && !self.is_bound_half_way()
     }
 
     const fn has_one_factor(self) -> bool {
@@ -212,8 +245,11 @@ async fn every_actor_tries_every_verb(pair: Pair) {
 
 async fn tries_every_verb(house: &House, who: Who) {
     let ctx = who.arrive(house).await;
-    let manager = matches!(who, Who::GroupManager | Who::GroupManagerWithoutApp | Who::BoundGroupManager)
-        .then(|| ctx.actor.user().unwrap());
+    let manager = matches!(
+        who,
+        Who::GroupManager | Who::GroupManagerWithoutApp | Who::BoundGroupManager | Who::BoundGroupManagerWithApp
+    )
+    .then(|| ctx.actor.user().unwrap());
     let mut on = Targets::new(house, 0, manager).await;
     let mut before = house.tables().await;
     for (number, &verb) in EVERYTHING.iter().enumerate() {

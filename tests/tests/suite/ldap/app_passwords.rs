@@ -6,10 +6,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ldap3_proto::proto::LdapResultCode;
+use ldap3_proto::proto::{
+    LdapModify, LdapModifyRequest, LdapModifyType, LdapOp, LdapPartialAttribute, LdapPasswordModifyRequest,
+    LdapResultCode,
+};
 use ostiary_tests::{Browser, Finished, Ostiary, Page, Pair, Person, Setup, eventually, on_both_pairs, run};
 
-use super::{House, Wire, person_query};
+use super::{House, Wire, person_query, result_of};
 
 on_both_pairs!(
     whoever_signs_in_with_two_steps_binds_with_app_passwords,
@@ -160,7 +163,7 @@ async fn a_revoked_one_ends_its_connections(pair: Pair) -> Result<()> {
     let page = eve.revoke_newest().await?;
     ensure!(page.path() == "/account/app-passwords" && page.text().contains("by page was revoked"), "{}", page.text());
     let mut wire = wires.pop().context("three")?;
-    wire.send(ldap3_proto::proto::LdapOp::SearchRequest(person_query("eve")), Vec::new()).await?;
+    wire.send(LdapOp::SearchRequest(person_query("eve")), Vec::new()).await?;
     assert_eq!(wire.goodbye().await?, LdapResultCode::Unavailable);
 
     // In another one: a moment later.
@@ -211,9 +214,29 @@ async fn one_for_a_service_works_through_it_alone(pair: Pair) -> Result<()> {
 
 async fn a_setting_lets_everybody_bind_with_their_own_password(pair: Pair) -> Result<()> {
     let house = House::start(Setup::on(pair).with("OSTIARY_LDAP__BIND_PASSWORD", "any")).await?;
-    let eve = Holder::new(&house.ostiary, "eve", &[]).await?;
+    let eve = Holder::new(&house.ostiary, "eve", &["lldap_admin"]).await?;
     let who = who_am_i(&house.ostiary, "eve", &eve.person.password).await?.ok()?;
     assert_eq!(who.trim(), "dn:uid=eve,ou=people,dc=localhost");
+    // One proof of two: an administrator reads with it, and writes nothing, not even what is theirs.
+    let mut wire = house.bound(&eve.person).await?;
+    assert_eq!(wire.search(person_query("bob"), Vec::new()).await?.entries.len(), 1);
+    let password = LdapPasswordModifyRequest {
+        user_identity: None,
+        old_password: Some(eve.person.password.clone()),
+        new_password: Some("another one of eve".into()),
+    };
+    let modification = LdapPartialAttribute { atype: "sn".into(), vals: vec![b"Changed".to_vec()] };
+    for request in [
+        LdapOp::ModifyRequest(LdapModifyRequest {
+            dn: house.ostiary.person_dn("eve")?,
+            changes: vec![LdapModify { operation: LdapModifyType::Replace, modification }],
+        }),
+        LdapOp::DelRequest(house.ostiary.person_dn("bob")?),
+        LdapOp::ExtendedRequest(password.into()),
+    ] {
+        let answer = wire.ask(request).await?;
+        assert_eq!(result_of(&answer.op)?.code, LdapResultCode::InsufficentAccessRights);
+    }
     ensure!(!eve.list().await?.text().contains("is not taken from programs"));
     Ok(())
 }
