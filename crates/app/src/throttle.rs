@@ -225,7 +225,7 @@ impl App {
     }
 
     async fn is_guessed_from_everywhere(&self, ctx: &Ctx, guess: Guess, names: &Names) -> Result<bool, Trouble> {
-        let (most, window) = self.from_everywhere(guess);
+        let (most, window) = self.most_from_everywhere(guess);
         if self.store().counter_add(&names.account, 1, ctx.now, window).await? <= most {
             return Ok(false);
         }
@@ -233,7 +233,7 @@ impl App {
     }
 
     /// How many wrong guesses from anywhere are looked at, and how long they count.
-    fn from_everywhere(&self, guess: Guess) -> (i64, Span) {
+    fn most_from_everywhere(&self, guess: Guess) -> (i64, Span) {
         let limits = &self.settings().lockout;
         match guess {
             Guess::Password | Guess::AppPassword => (i64::from(limits.per_account), limits.window),
@@ -255,7 +255,7 @@ impl App {
 
     /// [`App::uncount`] for the counters that hold back what comes from everywhere or all day.
     async fn uncount_lasting(&self, ctx: &Ctx, names: &Names) -> Result<(), Trouble> {
-        let (_, window) = self.from_everywhere(names.guess);
+        let (_, window) = self.most_from_everywhere(names.guess);
         for name in names.day.iter().chain([&names.account]) {
             self.store().counter_add(name, -1, ctx.now, window).await?;
         }
