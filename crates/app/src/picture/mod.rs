@@ -66,7 +66,7 @@ pub enum PictureError {
     /// It begins like a picture and cannot be decoded.
     #[error("The picture is damaged, or of a rare kind. Save it again as JPEG or PNG, or choose another one")]
     Broken,
-    /// More than [`MAX_PICTURES`] in one request, or for one attribute.
+    /// More than 16 in one request, or for one attribute.
     #[error("One attribute takes {MAX_PICTURES} pictures at most")]
     TooMany,
     /// More pictures than can be looked at.
