@@ -86,7 +86,7 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
 }
 
 /// [`Redirect::answer`] as a service, in front of `others`, which answers the paths that `is_other`
-/// names: health, and challenges.
+/// names, such as that of the health check.
 pub fn redirecting<S, B>(
     redirect: Redirect,
     others: S,
