@@ -2,6 +2,7 @@
 //! every answer gets: headers, a page for a problem, a line in the log.
 
 use std::any::Any;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +20,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::uri::Authority;
 use http::{HeaderValue, StatusCode};
 use ostiary_app::App;
-use ostiary_model::{Actor, Ctx, Network};
+use ostiary_model::{Actor, CertificateState, Ctx, Network};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 use url::Url;
@@ -46,11 +47,42 @@ pub struct Doors {
     pub directory: Router,
 }
 
+/// Tells how it stands with the certificates of this server, whenever somebody wants to know.
+#[derive(Clone)]
+pub struct CertificatesShown(Arc<dyn Fn() -> Vec<CertificateState> + Send + Sync>);
+
+impl CertificatesShown {
+    /// `tell` is called for each page that shows it, so it must not wait for anything.
+    pub fn new(tell: impl Fn() -> Vec<CertificateState> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// How it stands now, own hosts first. Empty when this server has no certificates.
+    #[must_use]
+    pub fn now(&self) -> Vec<CertificateState> {
+        (self.0)()
+    }
+}
+
+impl Default for CertificatesShown {
+    fn default() -> Self {
+        Self::new(Vec::new)
+    }
+}
+
+impl fmt::Debug for CertificatesShown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CertificatesShown")
+    }
+}
+
 /// How the front behaves.
 #[derive(Debug, Clone, Default)]
 pub struct FrontSettings {
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<Network>,
+    /// How it stands with the certificates.
+    pub certificates: CertificatesShown,
 }
 
 struct Front {

@@ -24,7 +24,7 @@ pub use cookies::{Cookies, Jar, Theme};
 pub use csrf::CsrfForm;
 pub use door::{Arrival, Caller, Door, Side};
 pub use extract::{Path, Query};
-pub use front::{Doors, FrontSettings, Render, asked_host, front};
+pub use front::{CertificatesShown, Doors, FrontSettings, Render, asked_host, front};
 pub use headers::INERT_POLICY;
 pub use mac::version_of;
 pub use problem::{Problem, Way, Words};

@@ -7,6 +7,7 @@ mod access;
 mod answer;
 mod app_password;
 mod attribute;
+mod certificate;
 mod client;
 mod ctx;
 mod dn;
@@ -38,6 +39,7 @@ pub use access::{Action, Denied, Level, Role, may};
 pub use answer::{AuthorizationError, ReturnAddress};
 pub use app_password::{AppPassword, AppPasswordName};
 pub use attribute::{Attribute, Custom, OBJECT_CLASSES, Rule, Usage};
+pub use certificate::{CertificateStanding, CertificateState};
 pub use client::{
     Client, ClientDetails, ClientKind, ClientSource, InvalidClient, InvalidPolicy, NewClient, SignInPolicy,
 };

@@ -13,7 +13,7 @@ use ostiary_edge::{
     Tls, accept, bounded, redirecting,
 };
 use ostiary_gate::{Settings, Sites};
-use ostiary_httpkit::{Doors, FrontSettings, front, routes};
+use ostiary_httpkit::{CertificatesShown, Doors, FrontSettings, front, routes};
 use ostiary_ldap::{Encrypt, LdapDoor, Peer};
 use ostiary_model::Ctx;
 use tokio::net::{TcpListener, TcpStream};
@@ -53,6 +53,8 @@ pub(crate) struct HttpPorts {
     pub(crate) certificates: Certificates,
     /// What authorities are answered that look over plain HTTP.
     pub(crate) answers: Option<Answers>,
+    /// How it stands with the certificates.
+    pub(crate) shown: CertificatesShown,
 }
 
 /// Opens the pages and OpenID Connect on `ports`, behind `sites`. With HTTPS, plain HTTP only leads
@@ -67,7 +69,7 @@ pub(crate) fn http(
     sites: &Sites,
     life: &Lifecycle,
 ) -> Result<()> {
-    let settings = FrontSettings { trusted_proxies: config.trusted_proxies.clone() };
+    let settings = FrontSettings { trusted_proxies: config.trusted_proxies.clone(), certificates: ports.shown };
     let doors = Doors {
         accounts: ostiary_ui::portal(Arc::clone(app)).merge(ostiary_oidc::router(Arc::clone(app))),
         directory: ostiary_ui::panel(Arc::clone(app)),

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use ostiary_edge::acme::Acme;
 use ostiary_edge::{End, Lifecycle, Signals, bind, raise_descriptors};
+use ostiary_httpkit::CertificatesShown;
 use ostiary_model::Actor;
 use tokio::net::TcpListener;
 
@@ -44,6 +45,7 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
         tls: listen(https, "https", "listen")?,
         certificates: served.https,
         answers: None,
+        shown: CertificatesShown::default(),
     };
     let ldap = LdapPorts {
         plain: listen(config.ldap.listen.as_deref().unwrap_or_default(), "ldap", "listen")?,
@@ -67,6 +69,9 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
 
     let acme = acme::start(&app, &config, &http.certificates, &life).await?;
     http.answers = acme.as_ref().map(Acme::answers);
+    if let Some(acme) = acme.clone() {
+        http.shown = CertificatesShown::new(move || acme.state());
+    }
     doors::http(&app, &config.http, http, &doors::sites(&ctx, &config.http, &config.sites, &life), &life)?;
     doors::ldap(&app, &config.ldap, ldap, &life)?;
     doors::follow(&served.files, &life);

@@ -27,7 +27,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ostiary_model::{Clock, Entropy, Span, Timestamp};
+use ostiary_model::{CertificateState, Clock, Entropy, Span, Timestamp};
 use ostiary_store::{AcmeTrouble, CertificateRecord, Error as StoreError, Store};
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
@@ -111,23 +111,6 @@ impl Default for Pace {
             minute: Span::from_mins(1),
         }
     }
-}
-
-/// How it stands with one set of names, for the health page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NameState {
-    /// The names that share a certificate, sorted.
-    pub names: Vec<String>,
-    /// The directory of the authority that the certificate is from; `None` when there is none.
-    pub issuer: Option<String>,
-    /// When it ends.
-    pub not_after: Option<Timestamp>,
-    /// When it is renewed.
-    pub renew_at: Option<Timestamp>,
-    /// What went wrong last and was not made good, for people.
-    pub last_error: Option<String>,
-    /// When it is tried again, after something went wrong.
-    pub next_attempt: Option<Timestamp>,
 }
 
 /// Orders, renews and serves certificates. Clones share everything.
@@ -217,7 +200,7 @@ impl Acme {
 
     /// How it stands with all names, as far as this node knows.
     #[must_use]
-    pub fn state(&self) -> Vec<NameState> {
+    pub fn state(&self) -> Vec<CertificateState> {
         let seen = self.0.seen.read().unwrap_or_else(PoisonError::into_inner);
         self.0.sets.iter().map(|set| self.0.state_of(set, &seen)).collect()
     }
@@ -239,7 +222,7 @@ impl Inner {
         seen.troubles.iter().find(|trouble| trouble.names == names && trouble.directory == directory).cloned()
     }
 
-    fn state_of(&self, set: &NameSet, seen: &Seen) -> NameState {
+    fn state_of(&self, set: &NameSet, seen: &Seen) -> CertificateState {
         let held = seen.held.get(&set.key).filter(|held| held.served.is_some()).map(|held| &held.record);
         let concerns = |trouble: &&AcmeTrouble| {
             (trouble.names == set.key || trouble.names.is_empty()) && self.settings.issuer(&trouble.directory).is_some()
@@ -248,7 +231,7 @@ impl Inner {
         let is_current = |trouble: &&AcmeTrouble| held.is_none_or(|record| trouble.failed_at > record.stored_at);
         let troubles = || seen.troubles.iter().filter(concerns).filter(is_current);
         let last = troubles().max_by_key(|trouble| trouble.failed_at);
-        NameState {
+        CertificateState {
             names: set.names.clone(),
             issuer: held.map(|record| record.directory.clone()),
             not_after: held.map(|record| record.not_after),

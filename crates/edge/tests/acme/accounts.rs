@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ostiary_edge::acme::{NameState, Settings};
+use ostiary_edge::acme::Settings;
+use ostiary_model::CertificateState;
 
 use crate::faults::{Fault, Faults, problem};
 use crate::node::{BOTH, Memory, Node, settings};
@@ -15,7 +16,7 @@ fn closed() -> Fault {
 }
 
 /// A node with a certificate and an account that was made a moment ago.
-async fn start() -> (Pebble, Faults, Node, NameState) {
+async fn start() -> (Pebble, Faults, Node, CertificateState) {
     let (ports, pebble) = place(|ways| ways.validity = 36_000).await;
     let faults = Faults::before(&pebble).await;
     let wanted = Settings { issuers: vec![faults.issuer()], ..settings(&pebble, &BOTH) };

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ostiary_edge::acme::{NameState, Settings};
-use ostiary_model::{Clock as _, Span};
+use ostiary_edge::acme::Settings;
+use ostiary_model::{CertificateState, Clock as _, Span};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, generate_simple_self_signed};
 use rustls::RootCertStore;
 use tokio::task::JoinSet;
@@ -23,7 +23,7 @@ fn through(faults: &Faults, pebble: &Pebble) -> Settings {
     Settings { issuers: vec![faults.issuer()], ..settings(pebble, &BOTH) }
 }
 
-async fn refused(node: &Node) -> NameState {
+async fn refused(node: &Node) -> CertificateState {
     node.until("the failure is told", |state| state.last_error.is_some()).await
 }
 

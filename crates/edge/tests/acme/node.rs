@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ostiary_edge::acme::{Acme, Answers, Challenge, Issuer, Means, NameState, Pace, Settings, Vault, VaultError};
+use ostiary_edge::acme::{Acme, Answers, Challenge, Issuer, Means, Pace, Settings, Vault, VaultError};
 use ostiary_edge::{Certificates, Tls, TlsError};
-use ostiary_model::{Clock, Entropy, Span, Timestamp};
+use ostiary_model::{CertificateState, Clock, Entropy, Span, Timestamp};
 use ostiary_store::{CacheUrl, DatabaseUrl, Store};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::ServerName;
@@ -211,12 +211,12 @@ impl Node {
         self.tasks.shutdown().await;
     }
 
-    pub(crate) fn state(&self) -> NameState {
+    pub(crate) fn state(&self) -> CertificateState {
         self.acme.state().swap_remove(0)
     }
 
     /// Waits until the state is as it should be.
-    pub(crate) async fn until(&self, what: &str, is: impl Fn(&NameState) -> bool) -> NameState {
+    pub(crate) async fn until(&self, what: &str, is: impl Fn(&CertificateState) -> bool) -> CertificateState {
         let begun = Instant::now();
         loop {
             let state = self.state();
@@ -229,12 +229,12 @@ impl Node {
     }
 
     /// Waits until there is a certificate.
-    pub(crate) async fn certified(&self) -> NameState {
+    pub(crate) async fn certified(&self) -> CertificateState {
         self.until("there is a certificate", |state| state.not_after.is_some()).await
     }
 
     /// Waits until there is a certificate that ends later than `before`.
-    pub(crate) async fn renewed(&self, before: &NameState) -> NameState {
+    pub(crate) async fn renewed(&self, before: &CertificateState) -> CertificateState {
         self.until("there is a new certificate", |state| state.not_after > before.not_after).await
     }
 

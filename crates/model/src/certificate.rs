@@ -1,0 +1,71 @@
+//! How it stands with a certificate, in words that every door can show. Who gets and serves
+//! certificates stands in `edge`.
+
+use crate::time::Timestamp;
+
+/// How it stands with the certificate that some host names share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateState {
+    /// The names, sorted.
+    pub names: Vec<String>,
+    /// Who issued the one that is served, as the configuration calls them; `None` when there is none.
+    pub issuer: Option<String>,
+    /// When it ends.
+    pub not_after: Option<Timestamp>,
+    /// When it is renewed; `None` when that is somebody else's work.
+    pub renew_at: Option<Timestamp>,
+    /// What went wrong last and was not made good, for people.
+    pub last_error: Option<String>,
+    /// When it is tried again, after something went wrong.
+    pub next_attempt: Option<Timestamp>,
+}
+
+/// What is to be thought of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CertificateStanding {
+    /// It is served, and nothing is wrong.
+    Good,
+    /// It is served, and something is wrong with what is to take its place.
+    Troubled,
+    /// There is none yet.
+    Missing,
+    /// Its time is over: clients turn away.
+    Ended,
+}
+
+impl CertificateState {
+    /// What is to be thought of it at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> CertificateStanding {
+        match self.not_after {
+            None => CertificateStanding::Missing,
+            Some(end) if end <= now => CertificateStanding::Ended,
+            Some(_) if self.last_error.is_some() => CertificateStanding::Troubled,
+            Some(_) => CertificateStanding::Good,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Span;
+
+    #[test]
+    fn a_certificate_is_judged_by_its_end_first() {
+        let now = Timestamp::from_secs(1_800_000_000);
+        let state = |not_after, error: Option<&str>| CertificateState {
+            names: vec!["accounts.example.org".to_owned()],
+            issuer: None,
+            not_after,
+            renew_at: None,
+            last_error: error.map(str::to_owned),
+            next_attempt: None,
+        };
+        let later = Some(now + Span::from_days(1));
+        assert_eq!(state(later, None).standing(now), CertificateStanding::Good);
+        assert_eq!(state(later, Some("no answer")).standing(now), CertificateStanding::Troubled);
+        assert_eq!(state(Some(now), None).standing(now), CertificateStanding::Ended);
+        assert_eq!(state(None, Some("no answer")).standing(now), CertificateStanding::Missing);
+    }
+}
