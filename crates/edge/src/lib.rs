@@ -18,14 +18,16 @@ mod listen;
 mod redirect;
 mod tls;
 mod tunnel;
+mod vault;
 
 pub use accept::accept;
 pub use certificates::{CertificateError, CertificateFiles, Certificates, ServedCertificate};
 pub use descriptors::raise_descriptors;
-pub use http::{BoundedBody, HttpDoor, HttpLimits, bounded};
+pub use http::{BoundedBody, HttpDoor, HttpLimits, HttpService, bounded};
 pub use https::HttpsDoor;
 pub use lifecycle::{End, Lifecycle, Signals, Stop};
 pub use limits::{Gate, Limits, Seat};
 pub use listen::{BindError, bind};
 pub use redirect::{Redirect, redirecting};
 pub use tls::{Encrypted, Tls, TlsError, choose_tls_library};
+pub use vault::{Vault, VaultError};

@@ -8,7 +8,8 @@ use crate::time::Timestamp;
 pub struct CertificateState {
     /// The names, sorted.
     pub names: Vec<String>,
-    /// Who issued the one that is served, as the configuration calls them; `None` when there is none.
+    /// Where the one that is served comes from, as the configuration calls it: an authority's
+    /// directory, a file, `internal`. `None` when there is none.
     pub issuer: Option<String>,
     /// When it ends.
     pub not_after: Option<Timestamp>,

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use ostiary_app::App;
 use ostiary_edge::acme::Answers;
 use ostiary_edge::{
-    Certificates, Encrypted, Gate, HttpDoor, HttpsDoor, Lifecycle, Limits, Redirect, Seat, ServedCertificate, Stop,
+    Certificates, Encrypted, Gate, HttpDoor, HttpsDoor, Lifecycle, Limits, Redirect, Seat, Stop,
     Tls, accept, bounded, redirecting,
 };
 use ostiary_gate::{Settings, Sites};
@@ -18,7 +18,6 @@ use ostiary_ldap::{Encrypt, LdapDoor, Peer};
 use ostiary_model::Ctx;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::certificate;
 use crate::config::{ClientConfig, HttpConfig, LdapConfig, SiteEntry};
 
 /// How long a TLS handshake may take. Whoever needs longer is no client.
@@ -116,14 +115,6 @@ fn open<F>(
         let (serve, stop) = (serve.clone(), life.stop().clone());
         let serve = move |stream, peer, _: Seat| serve(stream, peer, stop.clone());
         life.service(name, accept(listener, gate.clone(), life.clone(), serve));
-    }
-}
-
-/// Takes up what becomes of certificates in files, and says so before one ends.
-pub(crate) fn follow(files: &[(&'static str, Arc<ServedCertificate>)], life: &Lifecycle) {
-    for (section, served) in files {
-        life.service("certificates in files", Arc::clone(served).follow());
-        life.service("the end of certificates in files", certificate::watch(section, Arc::clone(served)));
     }
 }
 

@@ -1,9 +1,9 @@
 //! The binary: command line, configuration, wiring, lifecycle. Holds no rule.
 
-mod acme;
 mod announce;
 mod background;
-mod certificate;
+mod certificate_files;
+mod certificates;
 mod cli;
 mod config;
 mod doors;

@@ -4,16 +4,16 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ostiary_edge::acme::Acme;
 use ostiary_edge::{End, Lifecycle, Signals, bind, raise_descriptors};
 use ostiary_httpkit::CertificatesShown;
 use ostiary_model::Actor;
 use tokio::net::TcpListener;
 
 use crate::announce::Addresses;
+use crate::certificates::Keepers;
 use crate::config::Config;
 use crate::doors::{HttpPorts, LdapPorts};
-use crate::{acme, announce, background, doors, house, log};
+use crate::{announce, background, doors, house, log};
 
 /// Files and sockets that are kept free of connections: for database, cache, mail and files.
 const RESERVED: usize = 256;
@@ -43,14 +43,14 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     let mut http = HttpPorts {
         plain: listen(&config.http.listen, "http", "listen")?,
         tls: listen(https, "https", "listen")?,
-        certificates: served.https,
+        certificates: served.https.clone(),
         answers: None,
         shown: CertificatesShown::default(),
     };
     let ldap = LdapPorts {
         plain: listen(config.ldap.listen.as_deref().unwrap_or_default(), "ldap", "listen")?,
         tls: listen(config.ldap.tls_listen.as_deref().unwrap_or_default(), "ldap", "tls_listen")?,
-        certificates: served.ldap,
+        certificates: served.ldap.clone(),
     };
     let plain_at = addresses(&http.plain)?;
     let pages_at = if config.https.is_on() { addresses(&http.tls)? } else { plain_at.clone() };
@@ -67,14 +67,10 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     doors::sync_clients(&app, &ctx, &config.clients).await?;
     let link = app.first_administrator_link(&ctx).await?;
 
-    let acme = acme::start(&app, &config, &http.certificates, &life).await?;
-    http.answers = acme.as_ref().map(Acme::answers);
-    if let Some(acme) = acme.clone() {
-        http.shown = CertificatesShown::new(move || acme.state());
-    }
+    let keepers = Keepers::start(&app, &config, served, &life).await?;
+    (http.answers, http.shown) = (keepers.answers(), keepers.shown());
     doors::http(&app, &config.http, http, &doors::sites(&ctx, &config.http, &config.sites, &life), &life)?;
     doors::ldap(&app, &config.ldap, ldap, &life)?;
-    doors::follow(&served.files, &life);
     background::start(&app, &life);
 
     announce::addresses(app.settings(), &at, &config.data_dir);
@@ -84,11 +80,7 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     announce::ready(begun.elapsed());
 
     let end = life.run(signals, config.shutdown_grace.to_std()).await;
-    if let Some(acme) = acme
-        && let Err(error) = acme.leave().await
-    {
-        tracing::warn!(%error, "another node waits a while before it orders certificates");
-    }
+    keepers.leave().await;
     app.close().await;
     match end {
         End::Drained | End::Cut => Ok(()),

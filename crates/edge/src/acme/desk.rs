@@ -3,11 +3,12 @@
 use instant_acme::Error as AcmeError;
 use ostiary_store::FrontTx;
 
+use super::Inner;
 use super::client::{Client, Heard};
 use super::schedule::Ladder;
 use super::settings::Issuer;
 use super::trouble::{Failure, Refusal};
-use super::{Inner, VaultError};
+use crate::vault::VaultError;
 
 /// How often a request is made again because its nonce was refused (RFC 8555 section 6.5). Each time
 /// the library tries three times.

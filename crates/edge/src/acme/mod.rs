@@ -31,33 +31,12 @@ use ostiary_model::{CertificateState, Clock, Entropy, Span, Timestamp};
 use ostiary_store::{AcmeTrouble, CertificateRecord, Error as StoreError, Store};
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
-use thiserror::Error;
-use zeroize::Zeroizing;
 
 pub use self::answers::Answers;
 pub use self::dns::{Dns, DnsKey};
 pub use self::settings::{Challenge, ExternalAccount, Issuer, SettingError, Settings};
 use crate::certificates::Certificates;
-
-/// A private key could not be sealed or opened. The text says why.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct VaultError(pub String);
-
-/// Seals private keys for the store.
-pub trait Vault: Send + Sync {
-    /// Seals `plain` so that it opens for this `row` alone.
-    ///
-    /// # Errors
-    /// When that cannot be done.
-    fn seal(&self, row: &str, plain: &[u8]) -> Result<Vec<u8>, VaultError>;
-
-    /// Opens what was sealed for this `row`.
-    ///
-    /// # Errors
-    /// When it was sealed for another row, or under another key.
-    fn open(&self, row: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError>;
-}
+use crate::vault::Vault;
 
 /// What [`Acme`] works with.
 #[derive(Clone)]

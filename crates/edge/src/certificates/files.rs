@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ostiary_model::Timestamp;
+use ostiary_model::{CertificateState, Timestamp};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -140,6 +140,8 @@ pub struct ServedCertificate {
     files: CertificateFiles,
     certificates: Certificates,
     current: RwLock<Arc<CertifiedKey>>,
+    /// Why newer files are not served.
+    refused: RwLock<Option<String>>,
 }
 
 impl ServedCertificate {
@@ -151,7 +153,7 @@ impl ServedCertificate {
     pub fn open(files: CertificateFiles, certificates: Certificates) -> Result<Arc<Self>, CertificateError> {
         let current = Arc::new(files.read()?);
         certificates.renew(None, &names(&current), Arc::clone(&current));
-        Ok(Arc::new(Self { files, certificates, current: RwLock::new(current) }))
+        Ok(Arc::new(Self { files, certificates, current: RwLock::new(current), refused: RwLock::default() }))
     }
 
     /// The files that it comes from.
@@ -165,6 +167,21 @@ impl ServedCertificate {
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.current().cert.iter().filter_map(|certificate| not_after(certificate)).min()
+    }
+
+    /// How it stands with it. That it is renewed is somebody else's work.
+    #[must_use]
+    pub fn state(&self) -> CertificateState {
+        let mut names = names(&self.current());
+        names.sort_unstable();
+        CertificateState {
+            names,
+            issuer: Some(self.files.certificate.display().to_string()),
+            not_after: self.ends_at(),
+            renew_at: None,
+            last_error: self.refused.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            next_attempt: None,
+        }
     }
 
     /// Looks every few seconds whether the files have changed, for ever.
@@ -190,15 +207,21 @@ impl ServedCertificate {
 
     fn renew(&self) {
         // Two small files, and only when they have changed: not worth a thread of their own.
-        match self.files.read() {
+        let refused = match self.files.read() {
             Ok(fresh) => {
                 let (before, fresh) = (self.current(), Arc::new(fresh));
                 self.certificates.renew(Some(&before), &names(&fresh), Arc::clone(&fresh));
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
                 tracing::info!(certificate = %self.files.certificate.display(), "a new certificate is served");
+                None
             }
-            Err(error) => tracing::warn!("{} {error}; the one from before goes on being served", error.setting()),
-        }
+            Err(error) => {
+                let told = format!("{} {error}; the one from before goes on being served", error.setting());
+                tracing::warn!("{told}");
+                Some(told)
+            }
+        };
+        *self.refused.write().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 }
 
@@ -304,9 +327,14 @@ mod tests {
             put(folder.path(), &certificate, "half written");
             tokio::time::sleep(LOOK * 5 / 2).await;
             assert_eq!(serves(), first, "the key is broken");
+            let told = served.state().last_error.unwrap();
+            assert!(told.contains("holds no private key") && told.contains("k.pem"), "{told}");
             put(folder.path(), &certificate, &key);
             tokio::time::sleep(LOOK * 5 / 2).await;
             assert_ne!(serves(), first);
+            let state = served.state();
+            assert_eq!((state.names, state.last_error), (vec!["localhost".to_owned()], None));
+            assert!(state.not_after.is_some() && state.issuer.unwrap().ends_with("c.pem"));
         };
         tokio::select! {
             () = following => {}

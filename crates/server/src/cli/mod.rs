@@ -23,7 +23,7 @@ use ostiary_model::Actor;
 use ostiary_store::MIGRATIONS;
 
 use crate::config::{Config, LogFormat};
-use crate::{certificate, house, log};
+use crate::{certificate_files, house, log};
 
 pub(crate) use secret_input::PasswordInput;
 pub(crate) use table::Table;
@@ -102,8 +102,8 @@ pub(crate) fn complain(error: &anyhow::Error) {
 /// When a file that it names cannot be used. Other mistakes do not let it get this far.
 pub(crate) fn check(config: &Config) -> Result<()> {
     let served = config.certificates()?;
-    let ends = served.files.iter().filter_map(|(section, served)| certificate::warning(section, served));
-    for warning in config.warnings().into_iter().chain(ends) {
+    let of_files = certificate_files::warnings(&served, &config.hosts());
+    for warning in config.warnings().into_iter().chain(of_files) {
         let _ = writeln!(std::io::stderr(), "ostiary: warning: {warning}");
     }
     print("The configuration has no mistakes.\n");

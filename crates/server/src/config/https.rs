@@ -89,6 +89,19 @@ pub(crate) struct Served {
 }
 
 impl Config {
+    /// Every host of HTTPS, those that share a certificate together: our own two, then each site.
+    pub(crate) fn sets_of_hosts(&self) -> Vec<Vec<String>> {
+        let own = self.site(0).into_iter().map(|site| {
+            [site.accounts_url, site.directory_url].map(|url| url.host_str().unwrap_or_default().to_owned()).to_vec()
+        });
+        own.chain(self.sites.iter().map(|site| vec![site.host.clone()])).collect()
+    }
+
+    /// Every host of HTTPS, our own two first.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        self.sets_of_hosts().concat()
+    }
+
     /// Reads the certificates that come from files.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ use url::Url;
 pub(crate) use acme::AcmeConfig;
 pub(crate) use clients::{ClientConfig, Remember};
 pub(crate) use example::example;
-pub(crate) use https::{HttpsConfig, HttpsMode};
+pub(crate) use https::{HttpsConfig, HttpsMode, Served};
 pub(crate) use ldap::LdapConfig;
 pub(crate) use log::{LogFormat, LogLevel};
 use problems::Place;
