@@ -3,6 +3,7 @@
 //! and how much it may bring: pages are [`bounded`], what is passed on to others is not.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -55,6 +56,26 @@ impl Default for HttpLimits {
     }
 }
 
+/// A tower service that answers HTTP: what every door asks of one. Nobody implements it; whatever
+/// fits has it.
+pub trait HttpService:
+    Service<Request<Incoming>, Response = Response<<Self as HttpService>::Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+    /// What it answers with.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+}
+
+impl<S, B> HttpService for S
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    type Body = B;
+}
+
 /// Serves HTTP connections with a tower service.
 ///
 /// An answer 101 that has the other end's stream among its extensions (as [`OnUpgrade`], put there
@@ -67,13 +88,7 @@ pub struct HttpDoor<S> {
     pub limits: HttpLimits,
 }
 
-impl<S, B> HttpDoor<S>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<S: HttpService> HttpDoor<S> {
     /// Answers requests on `stream` until the peer leaves, a limit is reached, or draining
     /// begins and the running request is answered.
     pub async fn serve<IO>(self, stream: IO, peer: SocketAddr, stop: Stop)
@@ -113,7 +128,12 @@ where
         }
     }
 
-    async fn answer(self, mut request: Request<Incoming>, peer: SocketAddr, tunnel: &OnceLock<Tunnel>) -> Response<B> {
+    async fn answer(
+        self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        tunnel: &OnceLock<Tunnel>,
+    ) -> Response<S::Body> {
         request.extensions_mut().insert(peer);
         let near = request.extensions().get::<OnUpgrade>().cloned();
         let mut response = match self.service.oneshot(request).await {
@@ -133,17 +153,13 @@ where
 pub type BoundedBody<B> = Either<B, Full<Bytes>>;
 
 /// `service`, whose requests may take only so much time and bring only so much.
-pub fn bounded<S, B>(
-    service: S,
-    limits: HttpLimits,
-) -> impl Service<Request<Incoming>, Response = Response<BoundedBody<B>>, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ 'static
+pub fn bounded<S, B>(service: S, limits: HttpLimits) -> impl HttpService<Body = BoundedBody<B>>
 where
-    S: Service<Request<Limited<Incoming>>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Send + 'static,
+    S: Service<Request<Limited<Incoming>>, Response = Response<B>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     tower::service_fn(move |request: Request<Incoming>| {
         let answer = service.clone().oneshot(request.map(|body| Limited::new(body, limits.body)));

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
@@ -21,10 +20,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tower::{Service, ServiceExt as _};
+use tower::ServiceExt as _;
 
 use crate::guarded::Guarded;
-use crate::http::{HttpDoor, MAX_HEAD};
+use crate::http::{HttpDoor, HttpService, MAX_HEAD};
 use crate::lifecycle::Stop;
 
 /// Requests that a connection may have at once.
@@ -41,13 +40,7 @@ const MAX_UNSENT: usize = 256 * 1024;
 /// the answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 
-impl<S, B> HttpDoor<S>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<S: HttpService> HttpDoor<S> {
     /// As [`HttpDoor::serve`], for HTTP/2.
     pub(crate) async fn serve_http2<IO>(self, stream: IO, peer: SocketAddr, stop: Stop)
     where

@@ -1,15 +1,10 @@
 //! HTTPS on an accepted connection: the handshake, then HTTP/2 or HTTP/1.1 as was agreed on.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::{Body, Incoming};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tower::Service;
 
-use crate::http::HttpDoor;
+use crate::http::{HttpDoor, HttpService};
 use crate::lifecycle::Stop;
 use crate::tls::{Spoken, Tls, spoken};
 
@@ -22,13 +17,7 @@ pub struct HttpsDoor<S> {
     pub door: HttpDoor<S>,
 }
 
-impl<S, B> HttpsDoor<S>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<S: HttpService> HttpsDoor<S> {
     /// Does the handshake on `stream`, then as [`HttpDoor::serve`].
     pub async fn serve<IO>(self, stream: IO, peer: SocketAddr, stop: Stop)
     where

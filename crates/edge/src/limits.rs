@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ostiary_model::Network;
 use tokio::sync::Notify;
@@ -23,6 +23,14 @@ pub struct Limits {
     pub per_party: usize,
     /// Not counted as one party: reverse proxies, behind which many people stand.
     pub shared: Vec<Network>,
+}
+
+impl Limits {
+    /// Whom a connection from `address` counts for.
+    fn party(&self, address: IpAddr) -> Option<Network> {
+        let is_shared = self.shared.iter().any(|network| network.contains(address));
+        (!is_shared).then(|| Network::of_one_party(address))
+    }
 }
 
 /// Counts the connections of one door. Clones count together.
@@ -88,12 +96,11 @@ impl Gate {
 
     /// Whether a connection from `address`, which `leave` ends, may come in.
     pub(crate) fn admit(&self, address: IpAddr, leave: &CancellationToken) -> Admission {
-        let within = |networks: &[Network]| networks.iter().any(|network| network.contains(address));
-        if !self.allowed.is_empty() && !within(&self.allowed) {
+        if !self.allowed.is_empty() && !self.allowed.iter().any(|network| network.contains(address)) {
             return Admission::Close("its address is not among those that may connect");
         }
         let limits = &self.house.limits;
-        let party = (!within(&limits.shared)).then(|| Network::of_one_party(address));
+        let party = limits.party(address);
         let mut places = self.house.places();
         let own = party.and_then(|party| places.parties.get(&party));
         let (held, strangers) = own.map_or((0, 0), |own| (own.held, own.strangers.len()));
@@ -128,12 +135,20 @@ impl Places {
     fn enter(&mut self, party: Option<Network>, leave: CancellationToken, house: &Arc<House>) -> Permit {
         self.held += 1;
         self.last += 1;
+        let seat = Seat(Arc::new(Sitting { id: self.last, party: OnceLock::new(), leave, house: Arc::clone(house) }));
         if let Some(party) = party {
+            self.count(&seat, party);
+        }
+        Permit { seat }
+    }
+
+    /// Counts a place for `party`, as that of a stranger.
+    fn count(&mut self, seat: &Seat, party: Network) {
+        if seat.0.party.set(party).is_ok() {
             let own = self.parties.entry(party).or_default();
             own.held += 1;
-            own.strangers.push((self.last, leave.clone()));
+            own.strangers.push((seat.0.id, seat.0.leave.clone()));
         }
-        Permit { seat: Seat { id: self.last, party, leave, house: Arc::clone(house) } }
     }
 }
 
@@ -150,10 +165,10 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Seat { id, party, house, .. } = &self.seat;
+        let Sitting { id, party, house, .. } = &*self.seat.0;
         let mut places = house.places();
         places.held = places.held.saturating_sub(1);
-        if let Some(party) = party
+        if let Some(party) = party.get()
             && let Some(own) = places.parties.get_mut(party)
         {
             own.forget(*id);
@@ -169,23 +184,40 @@ impl Drop for Permit {
 
 /// A connection's place, as its door sees it.
 #[derive(Clone)]
-pub struct Seat {
+pub struct Seat(Arc<Sitting>);
+
+struct Sitting {
     id: u64,
-    party: Option<Network>,
+    /// Whom it counts for, once somebody is known whom it could.
+    party: OnceLock<Network>,
     leave: CancellationToken,
     house: Arc<House>,
 }
 
 impl Seat {
+    /// Counts a place that a proxy took, and that counts for nobody, for the client at `address`.
+    /// False when that one holds as many as it may.
+    pub(crate) fn stand_for(&self, address: IpAddr) -> bool {
+        let Sitting { house, .. } = &*self.0;
+        let Some(party) = house.limits.party(address) else { return true };
+        let mut places = house.places();
+        if places.parties.get(&party).is_some_and(|own| own.held >= house.limits.per_party) {
+            return false;
+        }
+        places.count(self, party);
+        true
+    }
+
     /// Says whether whoever sits here has proved who they are. Until somebody says so they are a
     /// stranger, who may be sent away for others.
     pub fn settle(&self, is_known: bool) {
-        let Some(party) = &self.party else { return };
-        let mut places = self.house.places();
+        let Sitting { id, party, leave, house } = &*self.0;
+        let Some(party) = party.get() else { return };
+        let mut places = house.places();
         let Some(own) = places.parties.get_mut(party) else { return };
-        own.forget(self.id);
+        own.forget(*id);
         if !is_known {
-            own.strangers.push((self.id, self.leave.clone()));
+            own.strangers.push((*id, leave.clone()));
         }
     }
 }
@@ -242,6 +274,24 @@ mod tests {
         assert_eq!(held.len(), 3);
         assert!(matches!(ask(&gate, "10.0.0.1").0, Admission::Wait), "nobody is sent away for them, or for others");
         assert!(matches!(ask(&gate, "192.0.2.1").0, Admission::Wait));
+    }
+
+    #[test]
+    fn whom_a_proxy_speaks_for_is_counted() {
+        let gate = gate(4, 2);
+        let client = "192.0.2.1".parse().unwrap();
+        let direct = enter(&gate, "192.0.2.1").unwrap();
+        let held: Vec<_> = (0..3).map(|_| enter(&gate, "10.0.0.1").unwrap()).collect();
+        assert!(held[0].0.seat().stand_for(client));
+        assert!(!held[1].0.seat().stand_for(client), "with its own one it has two");
+        assert!(held[1].0.seat().stand_for("192.0.2.2".parse().unwrap()));
+        assert!(held[2].0.seat().stand_for("10.0.0.9".parse().unwrap()), "another proxy behind it");
+        // All places are taken: a stranger is a stranger, wherever it comes through.
+        assert!(enter(&gate, "192.0.2.3").is_some());
+        assert!(held[0].1.is_cancelled() && !direct.1.is_cancelled());
+        drop((direct, held));
+        let places = gate.house.places();
+        assert!(places.parties.is_empty() && places.held == 0);
     }
 
     #[test]
