@@ -68,6 +68,7 @@ pub use settings::{
     BindPassword, LockoutSettings, PasswordPolicy, PosixSettings, SessionSettings, Settings, Site, TokenSettings,
 };
 pub use sign_in::{SignInError, SignedIn};
+pub use upkeep::{Health, Part};
 
 use app_passwords::AppPasswords;
 use changes::PosixWarning;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use ostiary_model::Actor;
-use ostiary_store::ChangeListener;
+use ostiary_store::{ChangeListener, Engine};
 
 use crate::{App, Trouble};
 
@@ -15,6 +15,24 @@ const FOLLOW_RETRY: Duration = Duration::from_secs(1);
 const MAIL_EVERY: Duration = Duration::from_secs(2);
 const NOTE_EVERY: Duration = Duration::from_secs(5);
 const FORGET_EVERY: Duration = Duration::from_secs(300);
+
+/// How it stands with what Ostiary is built on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Without it nothing works.
+    pub database: Part,
+    /// Without it everything works, slower.
+    pub cache: Part,
+}
+
+/// A part that Ostiary is built on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// What it is, for people: `PostgreSQL` or `SQLite`, `Redis` or `Memory`.
+    pub kind: &'static str,
+    /// Whether it answers at this moment.
+    pub answers: bool,
+}
 
 impl App {
     /// Follows other processes that write to the same database: a second replica, the command
@@ -96,9 +114,18 @@ impl App {
         self.oidc_prune(&ctx).await
     }
 
-    /// Whether database and cache answer, in this order.
-    pub async fn health(&self) -> (bool, bool) {
-        (self.store().ping().await.is_ok(), self.store().cache_ping().await)
+    /// Whether database and cache answer.
+    pub async fn health(&self) -> Health {
+        let store = self.store();
+        let database = match store.engine() {
+            Engine::Postgres => "PostgreSQL",
+            Engine::Sqlite => "SQLite",
+        };
+        let cache = if store.has_shared_cache() { "Redis" } else { "Memory" };
+        Health {
+            database: Part { kind: database, answers: store.ping().await.is_ok() },
+            cache: Part { kind: cache, answers: store.cache_ping().await },
+        }
     }
 
     /// Closes the store after everything else has stopped.

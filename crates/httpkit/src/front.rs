@@ -2,7 +2,6 @@
 //! every answer gets: headers, a page for a problem, a line in the log.
 
 use std::any::Any;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,16 +10,16 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::uri::Authority;
 use http::{HeaderValue, StatusCode};
 use ostiary_app::App;
-use ostiary_model::{Actor, CertificateState, Ctx, Network};
+use ostiary_model::{Actor, Ctx, Network};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 use url::Url;
@@ -29,9 +28,10 @@ use crate::address::client_address;
 use crate::cookies::Cookies;
 use crate::csrf::MAX_FORM_BYTES;
 use crate::door::{Arrival, Side};
-use crate::headers;
+use crate::health::CertificatesShown;
 use crate::problem::Problem;
 use crate::routes::{HEALTH, LocalPath};
+use crate::{headers, health};
 
 /// Characters of a `User-Agent` that are kept.
 const MAX_AGENT: usize = 256;
@@ -45,35 +45,6 @@ pub struct Doors {
     pub accounts: Router,
     /// Behind the directory host.
     pub directory: Router,
-}
-
-/// Tells how it stands with the certificates of this server, whenever somebody wants to know.
-#[derive(Clone)]
-pub struct CertificatesShown(Arc<dyn Fn() -> Vec<CertificateState> + Send + Sync>);
-
-impl CertificatesShown {
-    /// `tell` is called for each page that shows it, so it must not wait for anything.
-    pub fn new(tell: impl Fn() -> Vec<CertificateState> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
-    }
-
-    /// How it stands now, own hosts first. Empty when this server has no certificates.
-    #[must_use]
-    pub fn now(&self) -> Vec<CertificateState> {
-        (self.0)()
-    }
-}
-
-impl Default for CertificatesShown {
-    fn default() -> Self {
-        Self::new(Vec::new)
-    }
-}
-
-impl fmt::Debug for CertificatesShown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CertificatesShown")
-    }
 }
 
 /// How the front behaves.
@@ -114,13 +85,15 @@ pub fn front(app: Arc<App>, settings: FrontSettings, doors: Doors, render: Rende
             .layer(from_fn(log)),
     };
     let accounts = behind(&site.accounts_url, doors.accounts);
-    let directory = behind(&site.directory_url, doors.directory);
+    let shown = Extension(settings.certificates.clone());
+    let directory = behind(&site.directory_url, doors.directory.layer(shown));
     Router::new().fallback(arrive).with_state(Arc::new(Front { app, settings, accounts, directory }))
 }
 
 async fn arrive(State(front): State<Arc<Front>>, mut request: Request) -> Response {
     if request.uri().path() == HEALTH {
-        return health(&front.app).await;
+        let in_full = health::is_from_here(&request);
+        return with_headers(health::answer(&front.app, &front.settings.certificates, in_full).await, false);
     }
     let ctx = front.app.ctx(Actor::Anonymous).with_agent(agent(&request));
     let span = tracing::info_span!("request", id = %ctx.request);
@@ -147,16 +120,6 @@ fn turned_away(problem: Problem) -> Response {
 fn with_headers(mut response: Response, https: bool) -> Response {
     headers::add(response.headers_mut(), https);
     response
-}
-
-/// Whether the parts answer. On any host name, so that a container's own check needs to know none.
-/// Without its cache Ostiary works on, slower; without its database it does not.
-async fn health(app: &App) -> Response {
-    let (database, cache) = app.health().await;
-    let (status, word) = if database { (StatusCode::OK, "OK") } else { (StatusCode::SERVICE_UNAVAILABLE, "FAILED") };
-    let json = format!("{{\"status\":\"{word}\",\"database\":{database},\"cache\":{cache}}}");
-    let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    with_headers((status, kind, json).into_response(), false)
 }
 
 fn agent(request: &Request) -> Option<Arc<str>> {

@@ -1,7 +1,11 @@
 //! How it stands with a certificate, in words that every door can show. Who gets and serves
 //! certificates stands in `edge`.
 
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
+
+/// Within this time of its end, what is wrong with a certificate does not mend itself in time as a
+/// matter of course.
+const NEAR_END: Span = Span::from_days(14);
 
 /// How it stands with the certificate that some host names share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +38,22 @@ pub enum CertificateStanding {
     Ended,
 }
 
+impl CertificateStanding {
+    /// All of them, from the best to the worst.
+    pub const ALL: [Self; 4] = [Self::Good, Self::Troubled, Self::Missing, Self::Ended];
+
+    /// How programs are told.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Troubled => "troubled",
+            Self::Missing => "missing",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 impl CertificateState {
     /// What is to be thought of it at `now`.
     #[must_use]
@@ -45,12 +65,21 @@ impl CertificateState {
             Some(_) => CertificateStanding::Good,
         }
     }
+
+    /// Whether somebody has to look after it at `now`: clients turn away, or soon will.
+    #[must_use]
+    pub fn is_pressing(&self, now: Timestamp) -> bool {
+        match self.standing(now) {
+            CertificateStanding::Good => false,
+            CertificateStanding::Troubled => self.not_after.is_some_and(|end| end - NEAR_END <= now),
+            CertificateStanding::Missing | CertificateStanding::Ended => true,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Span;
 
     #[test]
     fn a_certificate_is_judged_by_its_end_first() {
@@ -68,5 +97,14 @@ mod tests {
         assert_eq!(state(later, Some("no answer")).standing(now), CertificateStanding::Troubled);
         assert_eq!(state(Some(now), None).standing(now), CertificateStanding::Ended);
         assert_eq!(state(None, Some("no answer")).standing(now), CertificateStanding::Missing);
+        for (end, error, is_pressing) in [
+            (later, None, false),
+            (later, Some("no answer"), true),
+            (Some(now + NEAR_END + Span::from_secs(1)), Some("no answer"), false),
+            (Some(now), None, true),
+            (None, None, true),
+        ] {
+            assert_eq!(state(end, error).is_pressing(now), is_pressing, "{end:?} {error:?}");
+        }
     }
 }

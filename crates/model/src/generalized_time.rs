@@ -1,5 +1,6 @@
 //! Points in time as LDAP writes them: GeneralizedTime, `20261122174500Z` (RFC 4517 section
-//! 3.3.13). Written in UTC to the second; read with fractions and offsets too.
+//! 3.3.13). Written in UTC to the second; read with fractions and offsets too. And as everybody
+//! else writes them.
 
 use crate::time::Timestamp;
 
@@ -13,10 +14,21 @@ impl Timestamp {
     /// The GeneralizedTime of the second that this point lies in.
     #[must_use]
     pub fn to_generalized_time(self) -> String {
-        let seconds = self.as_secs();
-        let (year, month, day) = date_of(seconds.div_euclid(SECONDS_PER_DAY));
-        let second = seconds.rem_euclid(SECONDS_PER_DAY);
-        format!("{year:04}{month:02}{day:02}{:02}{:02}{:02}Z", second / 3600, second / 60 % 60, second % 60)
+        let ([year, month, day], [hour, minute, second]) = self.date_and_clock();
+        format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z")
+    }
+
+    /// The second that this point lies in as `2026-11-22T17:45:00Z` (RFC 3339), for programs.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let ([year, month, day], [hour, minute, second]) = self.date_and_clock();
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+
+    fn date_and_clock(self) -> ([i64; 3], [i64; 3]) {
+        let (year, month, day) = date_of(self.as_secs().div_euclid(SECONDS_PER_DAY));
+        let second = self.as_secs().rem_euclid(SECONDS_PER_DAY);
+        ([year, month, day], [second / 3600, second / 60 % 60, second % 60])
     }
 
     /// Reads a GeneralizedTime. `None` when `text` is none: no such day, no zone, other digits.
@@ -141,6 +153,17 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from_generalized_time(text), Some(Timestamp::from_secs(secs)), "{text}");
             assert_eq!(Timestamp::from_secs(secs).to_generalized_time(), text);
+        }
+        for (secs, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_795_368_000, "2026-11-22T17:20:00Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Timestamp::from_secs(secs).to_rfc3339(), text);
         }
     }
 

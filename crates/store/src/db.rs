@@ -199,6 +199,12 @@ impl Store {
         self.cache.ping().await
     }
 
+    /// Whether the cache is one that other processes share, and not the memory of this one.
+    #[must_use]
+    pub const fn has_shared_cache(&self) -> bool {
+        matches!(self.cache, Cache::Redis(_))
+    }
+
     /// Closes the pools after open statements have ended.
     pub async fn close(&self) {
         match &self.pools {

@@ -18,7 +18,8 @@ on_both_pairs!(
 
 async fn signing_in_works_with_every_step(pair: Pair) {
     let house = House::without_cache(pair).await;
-    assert_eq!(house.app.health().await, (true, false));
+    let health = house.app.health().await;
+    assert_eq!((health.database.answers, health.cache.answers, health.cache.kind), (true, false, "Redis"));
     let ada = house.person("ada").await;
     let (_, authenticator) = house.enrolled(&ada).await;
     let whole = house.signed_in_fully(&ada, &authenticator).await;
