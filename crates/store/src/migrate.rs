@@ -31,7 +31,8 @@ macro_rules! migrations {
 }
 
 /// Every step, in order.
-pub const MIGRATIONS: &[Migration] = migrations![1 "0001_first_light", 2 "0002_directory", 3 "0003_front"];
+pub const MIGRATIONS: &[Migration] =
+    migrations![1 "0001_first_light", 2 "0002_directory", 3 "0003_front", 4 "0004_root"];
 
 /// Any number that other programs on the same database are unlikely to use.
 const ADVISORY_LOCK: i64 = 0x0517_1a27;

@@ -17,6 +17,7 @@ mod nestings;
 mod oidc;
 mod people;
 mod posix;
+mod root;
 mod schema;
 mod sessions;
 mod tickets;
