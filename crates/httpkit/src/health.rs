@@ -153,6 +153,7 @@ mod tests {
         CertificateState {
             names: vec!["accounts.example.org".to_owned(), "directory.example.org".to_owned()],
             issuer: Some("/etc/ostiary/certificate.pem".to_owned()),
+            not_before: days_left.map(|_| NOW - Span::from_days(30)),
             not_after: days_left.map(|days| NOW + Span::from_days(days)),
             renew_at: days_left.map(|_| NOW + Span::from_days(1)),
             last_error: error.map(str::to_owned),

@@ -15,6 +15,8 @@ pub struct CertificateState {
     /// Where the one that is served comes from, as the configuration calls it: an authority's
     /// directory, a file, `internal`. `None` when there is none.
     pub issuer: Option<String>,
+    /// Since when it is good.
+    pub not_before: Option<Timestamp>,
     /// When it ends.
     pub not_after: Option<Timestamp>,
     /// When it is renewed; `None` when that is somebody else's work.
@@ -87,6 +89,7 @@ mod tests {
         let state = |not_after, error: Option<&str>| CertificateState {
             names: vec!["accounts.example.org".to_owned()],
             issuer: None,
+            not_before: not_after.map(|_| now - Span::from_days(30)),
             not_after,
             renew_at: None,
             last_error: error.map(str::to_owned),

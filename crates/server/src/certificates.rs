@@ -86,6 +86,7 @@ impl Keepers {
         CertificateState {
             names: vec![host.to_owned()],
             issuer: None,
+            not_before: None,
             not_after: None,
             renew_at: None,
             last_error: Some(told),

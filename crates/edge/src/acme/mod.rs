@@ -213,6 +213,7 @@ impl Inner {
         CertificateState {
             names: set.names.clone(),
             issuer: held.map(|record| record.directory.clone()),
+            not_before: held.map(|record| record.not_before),
             not_after: held.map(|record| record.not_after),
             renew_at: held.map(|record| record.plan.renew_at),
             last_error: last.map(|trouble| format!("{}: {}", trouble.directory, trouble.told)),

@@ -166,17 +166,19 @@ impl ServedCertificate {
     /// `None` when it cannot be told.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
-        self.current().cert.iter().filter_map(|certificate| not_after(certificate)).min()
+        self.current().cert.iter().filter_map(|certificate| life(certificate)).map(|(_, end)| end).min()
     }
 
     /// How it stands with it. That it is renewed is somebody else's work.
     #[must_use]
     pub fn state(&self) -> CertificateState {
-        let mut names = names(&self.current());
+        let current = self.current();
+        let mut names = names(&current);
         names.sort_unstable();
         CertificateState {
             names,
             issuer: Some(self.files.certificate.display().to_string()),
+            not_before: current.cert.first().and_then(|own| life(own)).map(|(begin, _)| begin),
             not_after: self.ends_at(),
             renew_at: None,
             last_error: self.refused.read().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -225,10 +227,11 @@ impl ServedCertificate {
     }
 }
 
-/// The end of a certificate (RFC 5280 section 4.1.2.5).
-fn not_after(certificate: &[u8]) -> Option<Timestamp> {
+/// From when to when a certificate is good (RFC 5280 section 4.1.2.5).
+fn life(certificate: &[u8]) -> Option<(Timestamp, Timestamp)> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-    Some(Timestamp::from_secs(certificate.validity().not_after.timestamp()))
+    let (begin, end) = (certificate.validity().not_before, certificate.validity().not_after);
+    Some((Timestamp::from_secs(begin.timestamp()), Timestamp::from_secs(end.timestamp())))
 }
 
 /// The names that a certificate is for (RFC 5280 section 4.2.1.6).
@@ -334,7 +337,8 @@ mod tests {
             assert_ne!(serves(), first);
             let state = served.state();
             assert_eq!((state.names, state.last_error), (vec!["localhost".to_owned()], None));
-            assert!(state.not_after.is_some() && state.issuer.unwrap().ends_with("c.pem"));
+            assert!(state.not_before.is_some() && state.not_before < state.not_after, "{:?}", state.not_before);
+            assert!(state.issuer.unwrap().ends_with("c.pem"));
         };
         tokio::select! {
             () = following => {}
