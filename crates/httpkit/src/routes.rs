@@ -68,6 +68,9 @@ pub const GROUP_NEW: &str = "/groups/new";
 /// Panel: a group. More about it hangs below.
 pub const GROUP: &str = "/groups/{name}";
 
+/// Panel: how it stands with everything that Ostiary needs.
+pub const SYSTEM: &str = "/system";
+
 /// Panel: the attributes that people and groups have.
 pub const ATTRIBUTES: &str = "/attributes";
 /// Panel: a new attribute.

@@ -42,6 +42,7 @@ pub(crate) const GETS: &[&str] = &[
     "/attributes/1",
     "/attributes/1001/delete",
     "/attributes/object-classes/new",
+    "/system",
     "/people/ada/app-passwords/revoke",
     "/people/nobody",
     "/groups/none",

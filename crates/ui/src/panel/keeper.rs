@@ -74,6 +74,8 @@ pub(crate) enum Section {
     Groups,
     /// Attributes and object classes.
     Attributes,
+    /// What Ostiary itself needs.
+    System,
 }
 
 impl Rail {
@@ -104,6 +106,10 @@ impl Rail {
 
     pub(crate) fn is_attributes(&self) -> bool {
         self.section == Section::Attributes
+    }
+
+    pub(crate) fn is_system(&self) -> bool {
+        self.section == Section::System
     }
 
     /// Where the panel begins.

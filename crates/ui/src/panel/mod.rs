@@ -28,6 +28,7 @@ mod person_form;
 mod picked;
 mod picture;
 mod sign_out;
+mod system;
 mod typed;
 mod values;
 
@@ -56,6 +57,7 @@ pub fn panel(app: Arc<App>) -> Router {
         .merge(people_routes())
         .merge(group_routes())
         .merge(attribute_routes())
+        .route(routes::SYSTEM, get(system::show))
         .route(routes::HAND_OVER, get(hand_over::take))
         .route(routes::SIGN_OUT, get(sign_out::show).post(sign_out::submit))
         .route(routes::AVATAR, get(face::serve))

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Extension;
 use axum::response::Response;
 use ostiary_app::directory::{self, PeopleSort, PeopleState, SortKey};
 use ostiary_httpkit::routes::{self, PEOPLE, segment};
-use ostiary_httpkit::{Problem, Query};
+use ostiary_httpkit::{CertificatesShown, Problem, Query};
 use ostiary_model::User;
 use serde::Deserialize;
 
 use super::badges::{self, Badge};
 use super::keeper::{Keeper, Rail, Section};
 use super::paging::{PER_PAGE, Paging, page_of};
+use super::system;
 use crate::face::Face;
 use crate::frame::Frame;
 use crate::words::{self, When};
@@ -23,6 +25,8 @@ use crate::words::{self, When};
 pub(crate) struct Page {
     pub(crate) frame: Frame,
     pub(crate) rail: Rail,
+    /// What the page System has more about, when it cannot wait.
+    pub(crate) pressing: Option<String>,
     pub(crate) q: String,
     pub(crate) filter_error: Option<String>,
     pub(crate) states: Vec<Choice>,
@@ -81,7 +85,11 @@ pub(crate) struct Asked {
 }
 
 /// The list.
-pub(crate) async fn show(keeper: Keeper, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+pub(crate) async fn show(
+    keeper: Keeper,
+    Extension(certificates): Extension<CertificatesShown>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
     let directory = keeper.app().directory();
     let which = state_of(&asked.state);
     let sort = sort_of(&asked.sort);
@@ -105,7 +113,9 @@ pub(crate) async fn show(keeper: Keeper, Query(asked): Query<Asked>) -> Result<R
 
     let (rows, total) = found.map(|found| (found.rows, found.total)).unwrap_or_default();
     let rows = rows.iter().map(|user| row(&keeper, user)).collect();
-    Ok(keeper.ok(&page(&keeper, asked, number, Listed { rows, total, error })))
+    let mut page = page(&keeper, asked, number, Listed { rows, total, error });
+    page.pressing = system::pressing(&certificates.now(), keeper.door.ctx.now);
+    Ok(keeper.ok(&page))
 }
 
 struct Listed {
@@ -119,6 +129,7 @@ fn page(keeper: &Keeper, asked: Asked, number: usize, listed: Listed) -> Page {
     Page {
         frame: keeper.frame(),
         rail: keeper.rail(Section::People).at_start(),
+        pressing: None,
         states: states(state_of(&asked.state)),
         sort_kept: (!asked.sort.is_empty()).then(|| asked.sort.clone()),
         caption: format!("{}, {}", words::count(listed.total, "person", "people"), by(sort)),

@@ -10,7 +10,7 @@ use super::people::{Choice, Head, Nobody};
 use super::person_form::Up;
 use super::{
     add_to_group, ask, attribute_form, attributes, group, group_form, groups, members, own_groups, paging, password,
-    people, person, person_fields, person_form, picture, values,
+    people, person, person_fields, person_form, picture, system, values,
 };
 use crate::form::Field;
 use crate::samples::{NAMES, face, field, frame, note, notice, picture_form, when};
@@ -48,6 +48,8 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
         ("attribute", attribute_form(What::Known, true).render().unwrap()),
         ("attribute-built-in", attribute_form(What::BuiltIn, false).render().unwrap()),
         ("object-class-new", attribute_form(What::Class, true).render().unwrap()),
+        ("system", system(true).render().unwrap()),
+        ("system-without-https", system(false).render().unwrap()),
         ("members", members(true).render().unwrap()),
         ("members-empty", members(false).render().unwrap()),
     ]
@@ -89,6 +91,7 @@ fn people(has_rows: bool) -> people::Page {
     people::Page {
         frame: frame(),
         rail: rail(Section::People),
+        pressing: has_rows.then(|| NAMES[4].into()),
         q: NAMES[4].into(),
         filter_error: (!has_rows).then(|| NAMES[4].into()),
         states: vec![Choice { value: "", label: "All", is_chosen: true }],
@@ -428,6 +431,39 @@ fn attribute_form(what: What, failed: bool) -> attribute_form::Page {
             is_visible: true,
             is_editable: false,
         },
+    }
+}
+
+fn system(has_certificates: bool) -> system::Page {
+    let attention = system::Attention { words: NAMES[4].into(), href: "#cache".into(), link: "Look at the cache" };
+    let certificate = |(index, name): (usize, &&str)| system::Certificate {
+        id: format!("certificate-{index}"),
+        names: (*name).into(),
+        badge: badge("warn"),
+        state: NAMES[4].into(),
+        renews: (index > 0).then(|| system::Renewal { words: NAMES[4].into(), when: when() }),
+        from: (index > 1).then(|| NAMES[4].into()),
+        problem: (index > 2).then(|| NAMES[4].into()),
+        next_attempt: (index > 3).then(when),
+        advice: "Look.",
+        left: (index > 0).then(|| system::Left { value: 1, max: 90, words: "1 of 90 days".into() }),
+    };
+    let part = |id| system::Underlying {
+        id,
+        title: "Cache",
+        badge: badge("bad"),
+        words: NAMES[4].into(),
+        more: "Without it sign-in goes on, slower",
+    };
+    system::Page {
+        frame: frame(),
+        rail: rail(Section::System),
+        attention: if has_certificates { vec![attention] } else { Vec::new() },
+        certificates: if has_certificates { NAMES.iter().enumerate().map(certificate).collect() } else { Vec::new() },
+        without: "HTTPS is done by another program",
+        parts: vec![part("database"), part("cache")],
+        version: "1.0.0",
+        checked: when(),
     }
 }
 
