@@ -3,7 +3,7 @@
 CREATE TABLE root (
     one BIGINT PRIMARY KEY CHECK (one = 1),
     version BIGINT NOT NULL,
-    certificate BLOB NOT NULL,
+    certificate TEXT NOT NULL,
     key_sealed BLOB NOT NULL,
     created_at BIGINT NOT NULL
 );

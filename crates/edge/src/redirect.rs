@@ -61,7 +61,7 @@ impl Redirect {
 }
 
 /// The host that is asked for, without its port. `None` when it is missing, doubled or none.
-fn host<B>(request: &Request<B>) -> Option<String> {
+pub(crate) fn host<B>(request: &Request<B>) -> Option<String> {
     let authority = match request.uri().authority() {
         Some(authority) => authority.clone(),
         None => {
@@ -73,7 +73,8 @@ fn host<B>(request: &Request<B>) -> Option<String> {
     (!authority.as_str().contains('@')).then(|| authority.host().to_owned())
 }
 
-fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+/// An answer of a few words.
+pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let text: Bytes = text.into();
     let length = text.len();
     let mut response = Response::new(Full::new(text));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use ostiary_app::App;
-use ostiary_edge::acme::{Acme, Answers, Means};
-use ostiary_edge::{Certificates, Lifecycle, ServedCertificate, Vault, VaultError};
+use ostiary_edge::acme::{Acme, Answers};
+use ostiary_edge::{Certificates, Lifecycle, Means, ServedCertificate, Vault, VaultError};
 use ostiary_httpkit::CertificatesShown;
 use ostiary_model::CertificateState;
 use zeroize::Zeroizing;

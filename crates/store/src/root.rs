@@ -10,8 +10,8 @@ use crate::error::Error;
 pub struct RootRecord {
     /// Counts the roots that the house has had, from 1.
     pub version: i64,
-    /// Its certificate (X.509, DER).
-    pub certificate: Vec<u8>,
+    /// Its certificate (X.509, PEM).
+    pub certificate: String,
     /// Its private key (PKCS#8), sealed for this certificate.
     pub key_sealed: Vec<u8>,
     /// When it was stored.
@@ -21,7 +21,7 @@ pub struct RootRecord {
 row! {
     struct RootRow {
         version: i64,
-        certificate: Vec<u8>,
+        certificate: String,
         key_sealed: Vec<u8>,
         created_at: i64,
     }
@@ -57,7 +57,7 @@ impl Tx {
              WHERE root.version = excluded.version - 1",
         )
         .bind(root.version)
-        .bind(root.certificate.as_slice())
+        .bind(root.certificate.as_str())
         .bind(root.key_sealed.as_slice())
         .bind(root.created_at.as_micros())
         .execute(db).await.map(|done| done.rows_affected()))?;

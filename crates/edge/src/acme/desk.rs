@@ -8,7 +8,7 @@ use super::client::{Client, Heard};
 use super::schedule::Ladder;
 use super::settings::Issuer;
 use super::trouble::{Failure, Refusal};
-use crate::vault::VaultError;
+use crate::means::VaultError;
 
 /// How often a request is made again because its nonce was refused (RFC 8555 section 6.5). Each time
 /// the library tries three times.

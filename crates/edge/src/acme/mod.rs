@@ -27,31 +27,15 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ostiary_model::{CertificateState, Clock, Entropy, Span, Timestamp};
-use ostiary_store::{AcmeTrouble, CertificateRecord, Error as StoreError, Store};
+use ostiary_model::{CertificateState, Span, Timestamp};
+use ostiary_store::{AcmeTrouble, CertificateRecord, Error as StoreError};
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
 pub use self::answers::Answers;
 pub use self::dns::{Dns, DnsKey};
 pub use self::settings::{Challenge, ExternalAccount, Issuer, SettingError, Settings};
-use crate::certificates::Certificates;
-use crate::vault::Vault;
-
-/// What [`Acme`] works with.
-#[derive(Clone)]
-pub struct Means {
-    /// Where everything is kept.
-    pub store: Arc<Store>,
-    /// Seals private keys.
-    pub vault: Arc<dyn Vault>,
-    /// From where certificates are served.
-    pub certificates: Certificates,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Chance.
-    pub entropy: Arc<dyn Entropy>,
-}
+use crate::means::Means;
 
 /// How quickly things are done. The default is for earnest; tests are in a hurry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ostiary_edge::acme::{Acme, Answers, Challenge, Issuer, Means, Pace, Settings};
-use ostiary_edge::{Certificates, Tls, TlsError, Vault, VaultError};
+use ostiary_edge::acme::{Acme, Answers, Challenge, Issuer, Pace, Settings};
+use ostiary_edge::{Certificates, Means, Tls, TlsError, Vault, VaultError};
 use ostiary_model::{CertificateState, Clock, Entropy, Span, Timestamp};
 use ostiary_store::{CacheUrl, DatabaseUrl, Store};
 use rustls::crypto::aws_lc_rs::default_provider;

@@ -9,7 +9,12 @@ use crate::{House, NOW, contract};
 contract!(of_all_who_make_a_root_one_does, the_next_root_takes_the_place_of_the_one_before);
 
 fn root(version: i64, maker: u8) -> RootRecord {
-    RootRecord { version, certificate: vec![0x30, maker], key_sealed: vec![0, maker, 255], created_at: NOW }
+    RootRecord {
+        version,
+        certificate: format!("root {version} of {maker}"),
+        key_sealed: vec![0, maker, 255],
+        created_at: NOW,
+    }
 }
 
 /// Whether this one is stored now, or somebody else was quicker.

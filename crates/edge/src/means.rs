@@ -1,7 +1,14 @@
-//! How private keys get into the store: sealed by somebody who knows a master key. Here nobody does.
+//! What those work with who get certificates: the store, and somebody who seals keys for it, since
+//! nobody here knows a master key; the map that is served; time and chance.
 
+use std::sync::Arc;
+
+use ostiary_model::{Clock, Entropy};
+use ostiary_store::Store;
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::certificates::Certificates;
 
 /// A private key could not be sealed or opened. The text says why.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -21,4 +28,19 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// When it was sealed for another row, or under another key.
     fn open(&self, row: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError>;
+}
+
+/// What those work with who get certificates.
+#[derive(Clone)]
+pub struct Means {
+    /// Where everything is kept.
+    pub store: Arc<Store>,
+    /// Seals private keys.
+    pub vault: Arc<dyn Vault>,
+    /// From where certificates are served.
+    pub certificates: Certificates,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
 }
