@@ -89,8 +89,9 @@ pub struct HttpDoor<S> {
 }
 
 impl<S: HttpService> HttpDoor<S> {
-    /// Answers requests on `stream` until the peer leaves, a limit is reached, or draining
-    /// begins and the running request is answered.
+    /// Answers requests on `stream` until the peer leaves or a limit is reached. When draining
+    /// begins, the running request is answered, or the next that comes in a moment, and with it
+    /// the peer is told that it was the last (RFC 9112 section 9.6).
     pub async fn serve<IO>(self, stream: IO, peer: SocketAddr, stop: Stop)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -98,9 +99,16 @@ impl<S: HttpService> HttpDoor<S> {
         let limits = self.limits;
         let tunnel = Arc::new(OnceLock::new());
         let begun = Arc::clone(&tunnel);
+        let draining = stop.draining().clone();
         let answering = service_fn(move |request| {
-            let (door, tunnel) = (self.clone(), Arc::clone(&begun));
-            async move { Ok::<_, Infallible>(door.answer(request, peer, &tunnel).await) }
+            let (door, tunnel, draining) = (self.clone(), Arc::clone(&begun), draining.clone());
+            async move {
+                let mut response = door.answer(request, peer, &tunnel).await;
+                if draining.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -112,7 +120,7 @@ impl<S: HttpService> HttpDoor<S> {
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = stop.draining().cancelled() => {
+            () = stop.farewell() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -279,6 +287,25 @@ mod tests {
         let _ = stream.write_all(head.as_bytes()).await;
         let answer = rest(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn who_is_about_to_ask_when_draining_begins_is_answered() {
+        let stop = Stop::default();
+        let mut kept = open(&stop);
+        ask(&mut kept, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut first = [0; 17];
+        kept.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK\r\n");
+        let mut fresh = open(&stop);
+        stop.draining().cancel();
+        let mut late = open(&stop);
+        tokio::time::sleep(LIMITS.idle / 3).await;
+        for stream in [&mut kept, &mut fresh, &mut late] {
+            ask(stream, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            let answer = rest(stream).await;
+            assert!(answer.contains("connection: close\r\n") && answer.ends_with("192.0.2.1:4711"), "{answer}");
+        }
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ use tower::ServiceExt as _;
 
 use crate::guarded::Guarded;
 use crate::http::{HttpDoor, HttpService, MAX_HEAD};
-use crate::lifecycle::Stop;
+use crate::lifecycle::{FAREWELL, Stop};
 
 /// Requests that a connection may have at once.
 const MAX_STREAMS: u32 = 100;
@@ -69,7 +69,7 @@ impl<S: HttpService> HttpDoor<S> {
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = stop.draining().cancelled() => {
+            () = running.begun_or_farewell(&stop) => {
                 connection.as_mut().graceful_shutdown();
                 // Who sleeps is not waited for when there is nothing to answer.
                 tokio::select! {
@@ -93,15 +93,13 @@ impl<S: HttpService> HttpDoor<S> {
     }
 }
 
-/// How long a connection that says nothing any more is waited for while draining.
-const FAREWELL: Duration = Duration::from_secs(1);
-
 /// The requests of a connection.
 #[derive(Clone)]
 struct Running(Arc<watch::Sender<Counts>>);
 
 #[derive(Default)]
 struct Counts {
+    has_begun: bool,
     running: usize,
     /// Those that did not come to their end, less those that did.
     given_up: usize,
@@ -121,7 +119,7 @@ impl Default for Running {
 
 impl Running {
     fn answer(&self) -> Answer {
-        self.0.send_modify(|counts| counts.running += 1);
+        self.0.send_modify(|counts| (counts.has_begun, counts.running) = (true, counts.running + 1));
         Answer { running: self.clone(), is_finished: false }
     }
 
@@ -134,6 +132,14 @@ impl Running {
                 return;
             }
         }
+    }
+
+    /// Ends when draining has begun; for whoever has connected to ask and not yet asked, when they
+    /// do, or a moment later.
+    async fn begun_or_farewell(&self, stop: &Stop) {
+        stop.draining().cancelled().await;
+        let mut counts = self.0.subscribe();
+        let _ = tokio::time::timeout(FAREWELL, counts.wait_for(|counts| counts.has_begun)).await;
     }
 
     /// Ends when too many were given up.
@@ -282,6 +288,16 @@ mod tests {
         assert!(tokio::time::timeout(PATIENCE * 3, running.idle(PATIENCE)).await.is_err());
         drop(answer);
         assert!(tokio::time::timeout(PATIENCE * 2, running.idle(PATIENCE)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_has_not_asked_yet_is_waited_for() {
+        let (running, stop) = (Running::default(), Stop::default());
+        assert!(tokio::time::timeout(PATIENCE, running.begun_or_farewell(&stop)).await.is_err());
+        stop.draining().cancel();
+        assert!(tokio::time::timeout(PATIENCE, running.begun_or_farewell(&stop)).await.is_err());
+        drop(running.answer());
+        assert!(tokio::time::timeout(PATIENCE, running.begun_or_farewell(&stop)).await.is_ok());
     }
 
     #[tokio::test]

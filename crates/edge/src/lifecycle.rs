@@ -14,6 +14,10 @@ use tokio_util::task::TaskTracker;
 /// How long tasks that were cut may take to notice.
 const AFTERMATH: Duration = Duration::from_secs(1);
 
+/// How long a connection on which nothing is asked is kept when draining begins: a request may be on
+/// its way.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Owns every task of the process. Clones own them together.
 #[derive(Clone, Default)]
 pub struct Lifecycle {
@@ -34,6 +38,13 @@ impl Stop {
     #[must_use]
     pub const fn draining(&self) -> &CancellationToken {
         &self.drain
+    }
+
+    /// Ends a moment after draining began, and not before a moment from now: when who has asked
+    /// nothing is waited for no longer.
+    pub(crate) async fn farewell(&self) {
+        self.drain.cancelled().await;
+        tokio::time::sleep(FAREWELL).await;
     }
 }
 

@@ -54,7 +54,7 @@ pub struct LdapDoor {
     pub app: Arc<App>,
     /// Limits of time and size, and who may send passwords in clear text.
     pub settings: Arc<LdapSettings>,
-    /// When cancelled, connections end after the request at hand.
+    /// When cancelled, connections end when nothing is asked on them any more, and soon in any case.
     pub stop: CancellationToken,
 }
 
@@ -116,6 +116,10 @@ const OUTDATED: End = End::Notice(LdapResultCode::Unavailable, "the account was 
 /// How many requests of one connection are answered before others have their turn.
 const TURN: u32 = 64;
 
+/// While the server stops: how long a connection on which nothing is asked is kept, and for how long
+/// requests are taken at all.
+const QUIET: Duration = Duration::from_secs(1);
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
 const STOPPING: End = End::Notice(LdapResultCode::Unavailable, "the server is stopping");
 
 struct Connection<S> {
@@ -145,16 +149,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Answers requests until TLS is to begin, or the connection ends.
     async fn run(&mut self, stop: &CancellationToken) -> Result<(), End> {
         let mut stopping = std::pin::pin!(stop.cancelled());
+        let mut stopping_since = None;
         let mut answered = 0_u32;
         loop {
             let is_bound = self.session.is_bound();
             let frame = match self.wire.at_hand(is_bound)? {
                 Some(frame) => frame,
-                None => tokio::select! {
-                    biased;
-                    () = &mut stopping => return Err(STOPPING),
-                    frame = self.wire.receive(is_bound) => frame?.ok_or(End::Unbound)?,
-                },
+                None => {
+                    if stopping_since.is_none() {
+                        self.wire.flush().await?;
+                        tokio::select! {
+                            biased;
+                            frame = self.wire.receive(is_bound) => frame?.ok_or(End::Unbound)?,
+                            () = &mut stopping => {
+                                stopping_since = Some(now());
+                                continue;
+                            }
+                        }
+                    } else {
+                        Box::pin(self.last(stopping_since)).await?
+                    }
+                }
             };
             if self.answer(frame).await? {
                 return Ok(());
@@ -169,6 +184,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Waits for one of the last requests while the server stops. In LDAP nobody can be told that an
+    /// answer is the last one: so who asks one thing after another, as a bind and a search, is let
+    /// do so, and who does not come to an end hears it together with an answer.
+    async fn last(&mut self, stopping_since: Option<Instant>) -> Result<Frame, End> {
+        if stopping_since.is_none_or(|since| now() - since >= LAST_REQUESTS) {
+            return Err(STOPPING);
+        }
+        self.wire.flush().await?;
+        let frame = tokio::time::timeout(QUIET, self.wire.receive(self.session.is_bound())).await;
+        frame.unwrap_or(Err(STOPPING))?.ok_or(End::Unbound)
     }
 
     /// Answers one request. True when TLS is to begin.
