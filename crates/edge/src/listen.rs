@@ -1,14 +1,16 @@
 //! Taking a port, with an error that says what stands in the way.
 
 use std::io::{Error, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
+use socket2::{Domain, Socket, Type};
 use thiserror::Error as ThisError;
-use tokio::net::{TcpListener, TcpSocket};
+
+use crate::inherited::Inherited;
 
 /// How many connections may wait to be accepted: as many as most systems allow at all, so that a
 /// flood does not make the system turn others away while it is being shed.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
 
 /// Why a port could not be taken. The text names address and cause and may be shown as it is.
 #[derive(Debug, ThisError)]
@@ -32,20 +34,23 @@ pub enum BindError {
     },
 }
 
-/// Opens `address` for incoming TCP connections. Port 0 takes any free port.
+/// Takes the socket of `address` that was inherited, or opens the address for incoming TCP
+/// connections. Port 0 opens any free port. The socket does not block.
 ///
 /// # Errors
 /// [`BindError`] when it cannot be had.
-///
-/// # Panics
-/// Outside of a runtime.
-pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+pub fn bind(address: SocketAddr, inherited: &mut Inherited) -> Result<TcpListener, BindError> {
+    if let Some(listener) = inherited.claim(address) {
+        return Ok(listener);
+    }
     let open = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         // A port on which connections of an earlier start linger is free.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
     };
     open().map_err(|cause: Error| match cause.kind() {
         ErrorKind::AddrInUse => BindError::InUse(address),
