@@ -1,9 +1,9 @@
-//! Measures LDAP servers on this machine: load of many kinds, and Ostiary side by side with
-//! OpenLDAP's slapd.
+//! Measures servers on this machine: LDAP under load of many kinds, and Ostiary side by side with
+//! OpenLDAP's slapd and, in front of HTTPS, with Caddy.
 //!
 //! `seed` fills a database, `run` loads a running server that holds the population,
-//! `side-by-side` does everything and writes the report. Build it in release; a figure from a
-//! debug build says nothing.
+//! `side-by-side` and `front` do everything and write their part of the report. Build it in release;
+//! a figure from a debug build says nothing.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -14,7 +14,12 @@
 )]
 
 mod argon;
+mod caddy;
 mod compare;
+mod front;
+mod front_load;
+mod front_report;
+mod handshakes;
 mod kinds;
 mod ldif;
 mod load;
@@ -32,6 +37,7 @@ mod seed;
 mod side_by_side;
 mod slapd;
 mod stats;
+mod upstream;
 mod wire;
 
 use std::net::SocketAddr;
@@ -41,6 +47,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::handshakes::Exchange;
 use crate::kinds::Kind;
 use crate::population::{Population, WRITER};
 use crate::probe::{Target, name_of, nonce};
@@ -68,6 +75,16 @@ enum Command {
     Run(Run),
     /// Measures Ostiary beside slapd, at three sizes and under pressure, and writes the report.
     SideBySide(SideBySide),
+    /// Measures Ostiary beside Caddy, in front of HTTPS, and writes the report.
+    Front(Front),
+    /// Asks an HTTPS server, each time on a new connection with a whole handshake.
+    Handshakes(Handshakes),
+    /// Serves one page over plain HTTP, for proxies to stand before.
+    Upstream {
+        /// Bytes of the page.
+        #[arg(long, default_value_t = 1024)]
+        length: usize,
+    },
     /// Hashes with Argon2id on all cores, as Ostiary does by default.
     Argon2 {
         /// For so many seconds.
@@ -134,6 +151,55 @@ struct SideBySide {
     most: u32,
 }
 
+/// What is measured in front of HTTPS.
+#[derive(Args)]
+struct Front {
+    /// The release binary of Ostiary.
+    #[arg(long)]
+    ostiary: PathBuf,
+    /// Caddy.
+    #[arg(long)]
+    caddy: PathBuf,
+    /// An empty folder for data of the servers. Pids of what was started are noted in its file `pids`.
+    #[arg(long)]
+    work: PathBuf,
+    /// The report.
+    #[arg(long)]
+    out: PathBuf,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 3)]
+    seconds: u32,
+    /// How often each is made, after once to warm up.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+}
+
+/// Which handshakes, and with whom.
+#[derive(Args)]
+struct Handshakes {
+    /// The server; a loopback address.
+    #[arg(long)]
+    address: SocketAddr,
+    /// What it is called.
+    #[arg(long)]
+    name: String,
+    /// What it is asked for.
+    #[arg(long)]
+    path: String,
+    /// Bytes of what it answers with.
+    #[arg(long)]
+    length: usize,
+    /// How the key is agreed on.
+    #[arg(long, value_enum, default_value_t = Exchange::Classic)]
+    exchange: Exchange,
+    /// Connections at once.
+    #[arg(long, default_value_t = 16)]
+    connections: usize,
+    /// For so many seconds.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+}
+
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Seed { database, people } => {
@@ -142,6 +208,13 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Run(run) => measure(&run),
         Command::SideBySide(settings) => side_by_side::run(&settings),
+        Command::Front(settings) => front::run(&settings),
+        Command::Handshakes(settings) => {
+            wire::on_loopback(settings.address)?;
+            println!("{}", handshakes::run(&settings)?);
+            Ok(())
+        }
+        Command::Upstream { length } => upstream::run(length),
         Command::Argon2 { seconds } => {
             let (rate, processor) = argon::rate(Duration::from_secs_f64(seconds))?;
             println!("{rate:.1} hashes a second, {:.1} ms of processor time each", processor / 1000.0);

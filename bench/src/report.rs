@@ -1,4 +1,4 @@
-//! The report: tables and goals as Markdown.
+//! Reports: tables and goals as Markdown, each a section of one file.
 
 use std::fmt::Write as _;
 use std::fs::read_to_string;
@@ -7,8 +7,29 @@ use std::thread;
 
 use anyhow::Context as _;
 
-/// What stands below this line in a report was written by people and is kept.
-const KEPT: &str = "<!-- Below: written by people, kept by the script. -->";
+/// Whose part of the file it is, and what it is called there. What stands around it is kept.
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    /// What makes it.
+    pub(crate) command: &'static str,
+}
+
+impl Section {
+    /// The lines between which it stands.
+    fn bounds(&self) -> [String; 2] {
+        ["begin", "end"].map(|word| format!("<!-- {word} {}: written by {} -->\n", self.name, self.command))
+    }
+
+    /// `file` with `text` in the place of what this section was, or at its end.
+    fn put(&self, file: &str, text: &str) -> String {
+        let [begin, end] = self.bounds();
+        let found = file.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+        let (before, after) = found.unwrap_or((file, ""));
+        let apart = if before.is_empty() || before.ends_with("\n\n") { "" } else { "\n" };
+        format!("{before}{apart}{begin}{text}{end}{after}")
+    }
+}
 
 /// A promise and what became of it.
 pub(crate) struct Goal {
@@ -27,6 +48,7 @@ pub(crate) struct Table {
 
 /// Everything that a run found.
 pub(crate) struct Report {
+    pub(crate) section: Section,
     pub(crate) versions: Vec<String>,
     pub(crate) goals: Vec<Goal>,
     pub(crate) tables: Vec<Table>,
@@ -34,19 +56,16 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn markdown(&self) -> anyhow::Result<String> {
-        let mut text = String::from(
-            "# Figures\n\nMade by `bash bench/side-by-side`, which writes this file. Figures of one machine: take ratios rather \
-             than numbers to another one.\n\n",
-        );
+        let mut text = format!("## {}\n\nMade by `{}`.\n\n", self.section.title, self.section.command);
         for line in machine()?.iter().chain(&self.versions) {
             let _ = writeln!(text, "- {line}");
         }
-        text.push_str("\n## Goals\n\n| goal | measured | reached |\n| --- | --- | --- |\n");
+        text.push_str("\n### Goals\n\n| goal | measured | reached |\n| --- | --- | --- |\n");
         for Goal { text: goal, figure, reached } in &self.goals {
             let _ = writeln!(text, "| {goal} | {figure} | {} |", if *reached { "yes" } else { "no" });
         }
         for table in &self.tables {
-            let _ = write!(text, "\n## {}\n\n| {} |\n|", table.title, table.head.join(" | "));
+            let _ = write!(text, "\n### {}\n\n| {} |\n|", table.title, table.head.join(" | "));
             table.head.iter().for_each(|_| text.push_str(" --- |"));
             text.push('\n');
             for row in &table.rows {
@@ -59,12 +78,11 @@ impl Report {
         Ok(text)
     }
 
-    /// Writes it to `path`, with what people wrote below an earlier one.
+    /// Writes it to its place in the file `path`.
     pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let earlier = read_to_string(path).unwrap_or_default();
-        let kept = earlier.split_once(KEPT).map_or("\n", |(_, kept)| kept);
-        let text = format!("{}\n{KEPT}{kept}", self.markdown()?);
-        std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+        let file = read_to_string(path).unwrap_or_default();
+        std::fs::write(path, self.section.put(&file, &self.markdown()?))
+            .with_context(|| format!("{} cannot be written", path.display()))
     }
 
     /// One line for each goal.
@@ -116,4 +134,23 @@ pub(crate) fn count(number: f64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_takes_its_own_place_and_no_other() {
+        let section = |name| Section { name, title: "", command: "bash x" };
+        let file = section("one").put("# Figures\n", "1\n");
+        let file = section("two").put(&format!("{file}\nby hand\n"), "2\n");
+        let again = section("one").put(&file, "3\n");
+        assert_eq!(again, file.replace("1\n", "3\n"));
+        assert!(
+            again.starts_with("# Figures\n\n<!-- begin one") && again.contains("\nby hand\n\n<!-- begin two"),
+            "{again}"
+        );
+        assert!(again.ends_with("2\n<!-- end two: written by bash x -->\n"), "{again}");
+    }
 }

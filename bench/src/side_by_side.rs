@@ -16,7 +16,7 @@ use crate::population::{Population, READER, WRITER};
 use crate::pressure;
 use crate::probe::Target;
 use crate::process::{busy_share, resident_mb};
-use crate::report::{Goal, Report, Table};
+use crate::report::{Goal, Report, Section, Table};
 use crate::scaling::{Size, scaling};
 use crate::slapd::{self, Slapd};
 
@@ -44,6 +44,7 @@ pub(crate) fn run(settings: &SideBySide) -> anyhow::Result<()> {
     }
     let usual = sizes.get(1).context("the usual size")?;
     let mut report = Report {
+        section: Section { name: "side-by-side", title: "LDAP, beside slapd", command: "bash bench/side-by-side" },
         versions: vec![
             format!("{}; slapd {}", usual.ostiary.version()?, slapd::version()?),
             format!("Other programs used {:.0} % of the processors before the run.", others * 100.0),
