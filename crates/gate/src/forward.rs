@@ -55,8 +55,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// How long nothing may happen.
     pub patience: Patience,
-    /// Requests that are passed on at once: each takes a connection to its service, and one client
-    /// may ask for a hundred things over one connection of its own.
+    /// Requests and WebSockets that are passed on at once: each takes a connection to its service, and
+    /// one client may ask for many things over one connection of its own.
     pub most: usize,
 }
 
@@ -152,7 +152,12 @@ impl Forward {
             headers::switch_to_websocket(outgoing.headers_mut());
         }
         let response = self.ask(outgoing, &pulse).await?;
-        let response = self.incoming(site, response, is_websocket)?;
+        let mut response = self.incoming(site, response, is_websocket)?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // As long as the two are coupled.
+            response.extensions_mut().insert(Arc::new(place));
+            return Ok(response);
+        }
         // Until the last of it was passed on.
         let held = move |frame| {
             let _ = &place;

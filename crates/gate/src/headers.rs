@@ -27,10 +27,24 @@ const HOPS: [HeaderName; 10] = [
 
 /// Words about who asks, from where and for what, that services believe. `proxy` becomes the
 /// variable `HTTP_PROXY` of a CGI program.
-const CLAIMS: [&str; 6] = ["forwarded", "proxy", "x-original-url", "x-real-ip", "x-rewrite-url", "x-forwarded"];
+const CLAIMS: [&str; 13] = [
+    "cf-connecting-ip",
+    "client-ip",
+    "fastly-client-ip",
+    "forwarded",
+    "proxy",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded",
+    "x-original-forwarded-for",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
 
 /// The same, by their beginnings.
-const CLAIMED: [&str; 2] = ["remote-", "x-forwarded-"];
+const CLAIMED: [&str; 5] = ["remote-", "x-auth-request-", "x-forwarded-", "x-remote-", "x-webauth-"];
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -200,6 +214,16 @@ mod tests {
             ("Proxy", "evil.example:3128"),
             ("X-Original-URL", "/admin"),
             ("X-Rewrite-URL", "/admin"),
+            ("True-Client-IP", "127.0.0.1"),
+            ("X-Client-IP", "127.0.0.1"),
+            ("Client-IP", "127.0.0.1"),
+            ("X-Cluster-Client-IP", "127.0.0.1"),
+            ("CF-Connecting-IP", "127.0.0.1"),
+            ("Fastly-Client-IP", "127.0.0.1"),
+            ("X-Original-Forwarded-For", "127.0.0.1"),
+            ("X-Remote-User", "ada"),
+            ("X_WebAuth_User", "ada"),
+            ("X-Auth-Request-Email", "ada@example.org"),
         ];
         assert_eq!(sent(&claims), map(&ANEW));
         assert_eq!(sent(&[]), map(&ANEW));

@@ -86,7 +86,7 @@ impl Refusal {
     /// Writes the reason down and says what can be said.
     pub(crate) fn answer(&self, host: &str) -> Response<Carried> {
         match self {
-            Self::Failed(_) | Self::Late(_) | Self::Full => tracing::warn!(site = host, "{self}"),
+            Self::Failed(_) | Self::Late(_) => tracing::warn!(site = host, "{self}"),
             Self::Peer | Self::Unmade(_) => tracing::error!(site = host, "a request was refused: {self}"),
             _ => tracing::info!(site = host, "a request was refused: {self}"),
         }
@@ -98,7 +98,7 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if !matches!(self, Self::Failed(_) | Self::Late(_)) {
+        if !matches!(self, Self::Failed(_) | Self::Late(_) | Self::Full) {
             // Where the request ends is as doubtful as the rest of it.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -174,6 +174,35 @@ async fn only_so_many_are_passed_on_at_once() {
 }
 
 #[tokio::test]
+async fn a_websocket_takes_a_place_as_long_as_it_lasts() {
+    let stage = stage().await;
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let request = Request::get("/live").header("host", "wiki.example.org").header("connection", "upgrade");
+        let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13");
+        let request = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let serving = async {
+            let (mut stream, _) = stage.asked().await;
+            let switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+            stream.write_all(switched.as_bytes()).await.unwrap();
+            stream
+        };
+        let (answer, stream) = tokio::join!(ask(&stage.sites, request.body(Empty::<Bytes>::new()).unwrap()), serving);
+        assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
+        // What couples the two keeps the extensions, and nothing else.
+        open.push((answer.into_parts().0.extensions, stream));
+    }
+    assert_eq!(ask(&stage.sites, get("/")).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    open.pop();
+    let serving = async {
+        let (mut stream, _) = stage.asked().await;
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(ask(&stage.sites, get("/")), serving);
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn other_hosts_are_left_to_others() {
     let stage = stage().await;
     for host in ["accounts.example.org", "xwiki.example.org", "wiki.example.org.", "wiki.example.org.evil.example", ""]
