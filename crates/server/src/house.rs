@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use ostiary_app::{App, OpenError, Parts, Trouble};
+use ostiary_edge::is_root;
 use ostiary_model::Clock;
 use ostiary_store::{DatabaseUrl, Error as StoreError, Store};
 
@@ -16,6 +17,27 @@ use crate::master_key;
 
 const OWNER_ONLY: u32 = 0o700;
 const REMEDY: &str = "choose another with [server] data_dir or OSTIARY_SERVER__DATA_DIR";
+
+/// Makes a data folder for `[server] user`, if there is none and this is root, who can make one
+/// where the user cannot.
+///
+/// # Errors
+/// Says what stands in the way.
+pub(crate) fn make_folder(config: &Config) -> Result<()> {
+    let Some(user) = config.user.as_ref().filter(|_| is_root()) else { return Ok(()) };
+    let made = user.make_folder(&config.data_dir);
+    made.with_context(|| format!("the data folder {} cannot be made; {REMEDY}", config.data_dir.display()))
+}
+
+/// Becomes `[server] user`, if there is one, for good: before any file is opened that belongs to
+/// the house, and before there is a second thread.
+///
+/// # Errors
+/// When this is another user's process than root's or that user's.
+pub(crate) fn enter(config: &Config) -> Result<()> {
+    let Some(user) = &config.user else { return Ok(()) };
+    user.enter().with_context(|| format!("Ostiary cannot run as {:?}, which [server] user names", user.name()))
+}
 
 /// Makes the data folder, if it is not there, and sees that it can be written.
 ///

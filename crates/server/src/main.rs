@@ -12,6 +12,8 @@ mod house;
 mod log;
 mod machine;
 mod master_key;
+mod metrics;
+mod ports;
 mod serve;
 
 use std::process::ExitCode;
@@ -40,7 +42,19 @@ fn run(arguments: Arguments) -> Result<()> {
     }
     let config = config::load(arguments.config.as_deref())?;
     ostiary_edge::choose_tls_library()?;
-    match arguments.command.unwrap_or(Command::Serve) {
+    let command = arguments.command.unwrap_or(Command::Serve);
+    match command {
+        // It opens the ports first.
+        Command::Serve => {}
+        // It opens no file.
+        Command::Health => {}
+        Command::Migrate => {
+            house::make_folder(&config)?;
+            house::enter(&config)?;
+        }
+        _ => house::enter(&config)?,
+    }
+    match command {
         Command::Serve => serve::run(config),
         Command::Check { .. } => cli::check(&config),
         Command::Health => health::ask(&config),

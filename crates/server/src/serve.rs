@@ -1,18 +1,20 @@
 //! `ostiary serve`: ports, house, doors, a word to the administrator, and the end in good order.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ostiary_edge::{End, Lifecycle, Signals, bind, raise_descriptors};
+use ostiary_edge::{End, Handover, Lifecycle, Signals, raise_descriptors, tell_ready};
 use ostiary_httpkit::CertificatesShown;
 use ostiary_model::Actor;
-use tokio::net::TcpListener;
 
 use crate::announce::Addresses;
 use crate::certificates::Keepers;
 use crate::config::Config;
 use crate::doors::{HttpPorts, LdapPorts};
+use crate::metrics::Metrics;
+use crate::ports::{Ports, addresses, served};
 use crate::{announce, background, doors, house, log};
 
 /// Files and sockets that are kept free of connections: for database, cache, mail and files.
@@ -29,58 +31,68 @@ pub(crate) fn run(config: Config) -> Result<()> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    // Ports first: a second start by mistake ends here, before it touches any data.
+    let ports = Ports::open(&config)?;
+    house::make_folder(&config)?;
+    house::enter(&config)?;
+    if ostiary_edge::is_root() {
+        tracing::warn!("running as root: name a user with [server] user, who is run as once the ports are open");
+    }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads can be started")?;
-    runtime.block_on(serve(config, begun))
+    runtime.block_on(serve(config, ports, begun))
 }
 
-async fn serve(mut config: Config, begun: Instant) -> Result<()> {
+async fn serve(mut config: Config, ports: Ports, begun: Instant) -> Result<()> {
     let signals = Signals::listen().context("signals cannot be listened for")?;
+    let handover = Handover::new(ports.all()).context("a restart cannot be prepared")?;
     let life = Lifecycle::new();
-    let served = config.certificates()?;
-    // Ports first: a second start by mistake ends here, before it touches any data.
-    let https = if config.https.is_on() { config.https.listen.as_slice() } else { &[] };
+    let certificates = config.certificates()?;
+    let (at, port) = (announced(&config, &ports)?, page_port(&config, &ports)?);
     let mut http = HttpPorts {
-        plain: listen(&config.http.listen, "http", "listen")?,
-        tls: listen(https, "https", "listen")?,
-        certificates: served.https.clone(),
+        plain: served(ports.http)?,
+        tls: served(ports.https)?,
+        certificates: certificates.https.clone(),
         answers: None,
         shown: CertificatesShown::default(),
     };
     let ldap = LdapPorts {
-        plain: listen(config.ldap.listen.as_deref().unwrap_or_default(), "ldap", "listen")?,
-        tls: listen(config.ldap.tls_listen.as_deref().unwrap_or_default(), "ldap", "tls_listen")?,
-        certificates: served.ldap.clone(),
-    };
-    let plain_at = addresses(&http.plain)?;
-    let pages_at = if config.https.is_on() { addresses(&http.tls)? } else { plain_at.clone() };
-    let at = Addresses {
-        redirect: if config.https.is_on() { plain_at } else { Vec::new() },
-        ldap: addresses(&ldap.plain)?,
-        ldaps: addresses(&ldap.tls)?,
+        plain: served(ports.ldap)?,
+        tls: served(ports.ldaps)?,
+        certificates: certificates.ldap.clone(),
     };
     fit_connections(&mut config)?;
 
-    let app = house::open(&config, pages_at.first().map_or(0, SocketAddr::port)).await?;
+    let app = house::open(&config, port).await?;
     house::warn_of_readers(&config.data_dir);
     let ctx = app.ctx(Actor::Server);
     doors::sync_clients(&app, &ctx, &config.clients).await?;
     let link = app.first_administrator_link(&ctx).await?;
 
-    let keepers = Keepers::start(&app, &config, served, &life).await?;
+    let keepers = Keepers::start(&app, &config, certificates, &life).await?;
     (http.answers, http.shown) = (keepers.answers(), keepers.shown());
-    doors::http(&app, &config.http, http, &doors::sites(&ctx, &config.http, &config.sites, &life), &life)?;
-    doors::ldap(&app, &config.ldap, ldap, &life)?;
+    let sites = doors::sites(&ctx, &config.http, &config.sites, &life);
+    let gates = vec![
+        ("http", doors::http(&app, &config.http, http, &sites, &life)?),
+        ("ldap", doors::ldap(&app, &config.ldap, ldap, &life)?),
+    ];
+    let metrics = Metrics { app: Arc::clone(&app), certificates: keepers.shown(), gates, since: ctx.now };
+    metrics.open(served(ports.metrics)?, &life);
     background::start(&app, &life);
+    life.service("handover", handover.follow(life.stop().clone()));
 
     announce::addresses(app.settings(), &at, &config.data_dir);
     if let Some(token) = &link {
         announce::first_administrator(app.settings(), token);
     }
     announce::ready(begun.elapsed());
+    tell_ready(ports.parent);
 
-    let end = life.run(signals, config.shutdown_grace.to_std()).await;
-    keepers.leave().await;
+    let leaving = async {
+        life.stop().draining().cancelled().await;
+        keepers.leave().await;
+    };
+    let (end, ()) = tokio::join!(life.run(signals, config.shutdown_grace.to_std()), leaving);
     app.close().await;
     match end {
         End::Drained | End::Cut => Ok(()),
@@ -88,19 +100,20 @@ async fn serve(mut config: Config, begun: Instant) -> Result<()> {
     }
 }
 
-fn listen(addresses: &[SocketAddr], section: &str, key: &str) -> Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let listener = match bind(*address) {
-            Ok(listener) => listener,
-            Err(error) => {
-                let variable = format!("OSTIARY_{}__{}", section.to_uppercase(), key.to_uppercase());
-                bail!("{error}; choose another with [{section}] {key} or {variable}")
-            }
-        };
-        listeners.push(listener);
-    }
-    Ok(listeners)
+/// Where what is spoken.
+fn announced(config: &Config, ports: &Ports) -> Result<Addresses> {
+    Ok(Addresses {
+        redirect: if config.https.is_on() { addresses(&ports.http)? } else { Vec::new() },
+        ldap: addresses(&ports.ldap)?,
+        ldaps: addresses(&ports.ldaps)?,
+        metrics: addresses(&ports.metrics)?,
+    })
+}
+
+/// The port that the pages are on.
+fn page_port(config: &Config, ports: &Ports) -> Result<u16> {
+    let pages = if config.https.is_on() { &ports.https } else { &ports.http };
+    Ok(addresses(pages)?.first().map_or(0, SocketAddr::port))
 }
 
 /// Makes the numbers of connections such that they never take what everything else needs: a
@@ -132,10 +145,6 @@ fn shares(room: usize, http: usize, ldap: usize) -> (usize, usize) {
         usize::try_from(share / u128::try_from(wanted).unwrap_or(1).max(1)).unwrap_or(part).max(1)
     };
     (share(http), share(ldap))
-}
-
-fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>> {
-    listeners.iter().map(|listener| listener.local_addr().context("a port cannot be asked for")).collect()
 }
 
 #[cfg(test)]

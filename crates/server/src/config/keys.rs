@@ -50,7 +50,8 @@ pub(crate) const SECTIONS: &[Section] = &[
         doc: "The server as a program.",
         keys: keys! {
             "data_dir" data_dir: "The folder for the master key, and for database and mails unless they are elsewhere.\nMade at the first start, readable by its owner alone. Back it up: without the master key\nnobody's authenticator app works any more.";
-            "shutdown_grace" shutdown_grace: "How long running requests may take to end when the server is asked to stop.";
+            "user" user: "The user to run as when root starts it, be it the server or a command: root opens the ports, and\nis given up before any file is opened. Certificates, the files of secrets and this file must be\nreadable by that user. Empty: nothing changes.";
+            "shutdown_grace" shutdown_grace: "How long running requests may take to end when the server is asked to stop, or to make room for\nanother that is started on SIGHUP.";
         },
     },
     Section {
@@ -100,8 +101,9 @@ pub(crate) const SECTIONS: &[Section] = &[
         keys: keys! {
             "listen" http.listen: "One address with a port, or a list of them.";
             "trusted_proxies" http.trusted_proxies: "Reverse proxies whose X-Forwarded-For is believed: addresses or ranges such as \"10.0.0.0/8\".\nWithout it everybody behind a proxy counts as one address.";
+            "proxy_protocol_from" http.proxy_protocol_from: "Proxies whose connections begin with a header of the PROXY protocol (HAProxy's, version 1 or 2),\nhere and at [https] alike: addresses or ranges. Their connections without one are closed, and it\nis read from nobody else. The address in it is the client's in every respect.";
             "max_connections" http.max_connections: "Connections at once. When there are more, those give way that come from the address with the most.";
-            "max_connections_per_address" http.max_connections_per_address: "Connections at once from one address (IPv6: one /64) that is no trusted proxy; further ones are\nclosed.";
+            "max_connections_per_address" http.max_connections_per_address: "Connections at once from one address (IPv6: one /64) that is no proxy of those above; further\nones are closed. Behind the PROXY protocol this holds for each client.";
             "idle_timeout" http.limits.idle: "How long a connection may bring no whole request, or take nothing of an answer.";
             "request_timeout" http.limits.request: "How long one request may take.";
         },
@@ -210,6 +212,13 @@ pub(crate) const SECTIONS: &[Section] = &[
             "refresh_idle" tokens.refresh_idle: "A refresh token without any use.";
             "refresh_lifetime" tokens.refresh_lifetime: "All refresh tokens of one sign-in together.";
             "refresh_grace" tokens.refresh_grace: "How long a refresh token that was just used gets the same answer again.";
+        },
+    },
+    Section {
+        name: "metrics",
+        doc: "Figures for Prometheus, at /metrics: certificates with their dates, database, cache, connections.",
+        keys: keys! {
+            "listen" metrics.listen: "Plain HTTP, for programs of the house: one address with a port such as \"127.0.0.1:9959\", or a\nlist of them. Empty: none.";
         },
     },
     Section {

@@ -13,6 +13,7 @@ mod https;
 mod keys;
 mod ldap;
 mod log;
+mod metrics;
 mod problems;
 mod raw;
 mod read;
@@ -26,7 +27,7 @@ use std::path::{Path, PathBuf};
 use ostiary_app::{
     HashParameters, LockoutSettings, MailRoute, PasswordPolicy, PosixSettings, SessionSettings, TokenSettings,
 };
-use ostiary_edge::HttpLimits;
+use ostiary_edge::{HttpLimits, SystemUser};
 use ostiary_model::{Network, Span};
 use ostiary_store::{CacheUrl, DatabaseUrl};
 use url::Url;
@@ -37,6 +38,7 @@ pub(crate) use example::example;
 pub(crate) use https::{HttpsConfig, HttpsMode, Served};
 pub(crate) use ldap::LdapConfig;
 pub(crate) use log::{LogFormat, LogLevel};
+pub(crate) use metrics::MetricsConfig;
 use problems::Place;
 pub(crate) use problems::Problems;
 pub(crate) use setting::format_span;
@@ -48,6 +50,8 @@ const DEFAULT_FILE: &str = "ostiary.toml";
 /// Everything that can be set.
 pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
+    /// Who is run as. `None`: whoever starts it.
+    pub(crate) user: Option<SystemUser>,
     pub(crate) shutdown_grace: Span,
     pub(crate) site: SiteConfig,
     pub(crate) base_dn: String,
@@ -64,6 +68,7 @@ pub(crate) struct Config {
     pub(crate) session: SessionSettings,
     pub(crate) password_policy: PasswordPolicy,
     pub(crate) tokens: TokenSettings,
+    pub(crate) metrics: MetricsConfig,
     pub(crate) log: LogConfig,
     pub(crate) clients: Vec<ClientConfig>,
     pub(crate) sites: Vec<SiteEntry>,
@@ -83,6 +88,7 @@ pub(crate) struct SiteConfig {
 pub(crate) struct HttpConfig {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) proxy_protocol_from: Vec<Network>,
     pub(crate) max_connections: usize,
     pub(crate) max_connections_per_address: usize,
     pub(crate) limits: HttpLimits,
@@ -104,6 +110,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("data"),
+            user: None,
             shutdown_grace: Span::from_secs(10),
             site: SiteConfig {
                 domain: "localhost".to_owned(),
@@ -118,6 +125,7 @@ impl Default for Config {
             http: HttpConfig {
                 listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
                 trusted_proxies: Vec::new(),
+                proxy_protocol_from: Vec::new(),
                 max_connections: 1_000,
                 max_connections_per_address: 100,
                 limits: HttpLimits::default(),
@@ -131,6 +139,7 @@ impl Default for Config {
             session: SessionSettings::default(),
             password_policy: PasswordPolicy::default(),
             tokens: TokenSettings::default(),
+            metrics: MetricsConfig::default(),
             log: LogConfig { level: LogLevel::Info, format: LogFormat::Text },
             clients: Vec::new(),
             sites: Vec::new(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ostiary_app::MailRoute;
+use ostiary_edge::SystemUser;
 use ostiary_model::{Network, Secret, Span};
 use ostiary_store::{CacheUrl, DatabaseUrl, Engine};
 use url::Url;
@@ -58,6 +59,20 @@ impl Setting for PathBuf {
 
     fn write(&self) -> String {
         quoted(&self.to_string_lossy())
+    }
+}
+
+impl Setting for Option<SystemUser> {
+    fn read(raw: &Raw) -> Result<Self, Allowed> {
+        let allowed = "the name of a user of this system who is not root";
+        match text(raw, allowed)? {
+            "" => Ok(None),
+            name => SystemUser::named(name).map(Some).map_err(|error| format!("{allowed}: {error}")),
+        }
+    }
+
+    fn write(&self) -> String {
+        quoted(self.as_ref().map_or("", SystemUser::name))
     }
 }
 
