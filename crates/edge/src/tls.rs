@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::certificates::{ACME_TLS, Certificates, Resolver, Strangers};
+use crate::certificates::{ACME_TLS, Certificates, Strangers};
 
 const HTTP_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";
@@ -67,6 +67,7 @@ pub(crate) fn provider() -> CryptoProvider {
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
+    certificates: Certificates,
     patience: Duration,
 }
 
@@ -78,7 +79,7 @@ impl Tls {
     /// When the library cannot do what is asked of it.
     pub fn for_https(certificates: &Certificates, patience: Duration) -> std::result::Result<Self, TlsError> {
         let protocols = [HTTP_2, HTTP_1, ACME_TLS].map(<[u8]>::to_vec).to_vec();
-        Self::new(certificates.resolver(Strangers::Refused), protocols, patience)
+        Self::new(certificates, Strangers::Refused, protocols, patience)
     }
 
     /// TLS for LDAP, under whatever name it is asked for.
@@ -86,21 +87,34 @@ impl Tls {
     /// # Errors
     /// As [`Tls::for_https`].
     pub fn for_ldap(certificates: &Certificates, patience: Duration) -> std::result::Result<Self, TlsError> {
-        Self::new(certificates.resolver(Strangers::GetDefault), Vec::new(), patience)
+        Self::new(certificates, Strangers::GetDefault, Vec::new(), patience)
     }
 
-    fn new(resolver: Resolver, protocols: Vec<Vec<u8>>, patience: Duration) -> std::result::Result<Self, TlsError> {
+    /// Whether there is a certificate for those who name no name. Without one a handshake would be
+    /// offered in vain.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.certificates.has_default()
+    }
+
+    fn new(
+        certificates: &Certificates,
+        strangers: Strangers,
+        protocols: Vec<Vec<u8>>,
+        patience: Duration,
+    ) -> std::result::Result<Self, TlsError> {
         let told = |error: rustls::Error| TlsError(error.to_string());
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(told)?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(resolver));
+            .with_cert_resolver(Arc::new(certificates.resolver(strangers)));
         config.alpn_protocols = protocols;
         // Programs that open a connection for each sign-in come again and again: a ticket spares
         // both sides the signature, and us the memory.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(told)?;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), patience })
+        let certificates = certificates.clone();
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificates, patience })
     }
 
     /// Does the server's part of a handshake on `stream`.

@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use ostiary_app::Settings;
+use ostiary_app::{Settings, Site};
+use ostiary_edge::{Download, Root};
 use ostiary_httpkit::routes;
 use ostiary_model::Secret;
 
 use crate::cli::print;
+use crate::metrics;
 
 /// Where what is spoken.
 pub(crate) struct Addresses {
@@ -18,6 +20,7 @@ pub(crate) struct Addresses {
     pub(crate) redirect: Vec<SocketAddr>,
     pub(crate) ldap: Vec<SocketAddr>,
     pub(crate) ldaps: Vec<SocketAddr>,
+    pub(crate) metrics: Vec<SocketAddr>,
 }
 
 /// Prints where to go.
@@ -35,8 +38,32 @@ pub(crate) fn addresses(settings: &Settings, at: &Addresses, data: &Path) {
     for address in &at.ldaps {
         let _ = writeln!(text, "  LDAPS       ldaps://{address}  {}", settings.base_dn);
     }
+    for address in &at.metrics {
+        let _ = writeln!(text, "  metrics     http://{address}{}", metrics::PATH);
+    }
     let _ = writeln!(text, "  data        {}", data.display());
     print(&text);
+}
+
+/// Prints which root machines have to trust, and where it is.
+pub(crate) fn root(settings: &Settings, at: &Addresses, root: &Root) {
+    let address = root_address(&settings.site, at.redirect.first().map(SocketAddr::port));
+    print(&format!(
+        "\nWhoever is to come in has to trust {}. Compare its fingerprint:\n  root        {address}\n  SHA-256     {}\n",
+        root.subject(),
+        root.fingerprint()
+    ));
+}
+
+/// Where the root is: over plain HTTP on the port `plain`, if there is one, as nobody trusts it yet.
+pub(crate) fn root_address(site: &Site, plain: Option<u16>) -> String {
+    let path = Download::path();
+    let host = site.accounts_url.host_str().unwrap_or_default();
+    match plain {
+        Some(80) => format!("http://{host}{path}"),
+        Some(port) => format!("http://{host}:{port}{path}"),
+        None => format!("{}{path}", site.accounts_url.origin().ascii_serialization()),
+    }
 }
 
 /// Prints the link that makes the first administrator.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use ostiary_app::App;
 use ostiary_edge::acme::{Acme, Answers};
-use ostiary_edge::{Certificates, Lifecycle, Means, ServedCertificate, Vault, VaultError};
+use ostiary_edge::{Certificates, Download, Internal, Lifecycle, Means, Root, ServedCertificate, Vault, VaultError};
 use ostiary_httpkit::CertificatesShown;
 use ostiary_model::CertificateState;
 use zeroize::Zeroizing;
@@ -25,6 +25,7 @@ pub(crate) struct Keepers {
     served: Certificates,
     files: Vec<(&'static str, Arc<ServedCertificate>)>,
     acme: Option<Acme>,
+    internal: Option<Internal>,
 }
 
 impl Keepers {
@@ -34,18 +35,35 @@ impl Keepers {
     /// # Errors
     /// When a setting cannot be used, or the store does not answer.
     pub(crate) async fn start(app: &Arc<App>, config: &Config, served: Served, life: &Lifecycle) -> Result<Self> {
-        let acme = match config.https.mode {
-            HttpsMode::Acme => Some(acme(app, config, &served.https, life).await?),
-            HttpsMode::Off | HttpsMode::Files => None,
-        };
+        let (mut ordering, mut making) = (None, None);
+        match config.https.mode {
+            HttpsMode::Acme => ordering = Some(acme(app, config, &served.https, life).await?),
+            HttpsMode::Internal => {
+                let internal = internal(app, config, &served.https);
+                internal.load().await.context("the root of [https] mode = \"internal\"")?;
+                life.service("certificates", internal.clone().run());
+                making = Some(internal);
+            }
+            HttpsMode::Off | HttpsMode::Files => {}
+        }
         let hosts = if config.https.is_on() { config.hosts() } else { Vec::new() };
         certificate_files::follow(&served, &hosts, life);
-        Ok(Self { hosts, served: served.https, files: served.files, acme })
+        Ok(Self { hosts, served: served.https, files: served.files, acme: ordering, internal: making })
     }
 
     /// What authorities are answered that look over plain HTTP.
     pub(crate) fn answers(&self) -> Option<Answers> {
         self.acme.as_ref().map(Acme::answers)
+    }
+
+    /// Hands out the root of the house, if it has one.
+    pub(crate) fn download(&self) -> Option<Download> {
+        self.internal.clone().map(Download::new)
+    }
+
+    /// The root of the house, if it has one.
+    pub(crate) fn root(&self) -> Option<Arc<Root>> {
+        self.internal.as_ref().and_then(Internal::root)
     }
 
     /// Tells the doors how it stands.
@@ -68,7 +86,8 @@ impl Keepers {
         let of = |wanted: &'static str| {
             self.files.iter().filter(move |(section, _)| *section == wanted).map(|(_, file)| file.state())
         };
-        let mut all: Vec<_> = self.acme.iter().flat_map(Acme::state).chain(of("https")).collect();
+        let made = self.acme.iter().flat_map(Acme::state).chain(self.internal.iter().flat_map(Internal::state));
+        let mut all: Vec<_> = made.chain(of("https")).collect();
         let is_told = |host: &String| all.iter().any(|state| state.names.contains(host));
         let missing = self.hosts.iter().filter(|host| self.served.get(host).is_none() && !is_told(host));
         let missing: Vec<_> = missing.map(|host| self.without(host)).collect();
@@ -97,17 +116,25 @@ impl Keepers {
 
 /// Serves the certificates that are stored, and orders what is missing.
 async fn acme(app: &Arc<App>, config: &Config, certificates: &Certificates, life: &Lifecycle) -> Result<Acme> {
-    let means = Means {
+    let acme = Acme::new(means(app, certificates), config.acme.settings(config.sets_of_hosts())).context("[acme]")?;
+    acme.load().await.context("the stored certificates cannot be read")?;
+    life.service("certificates", acme.clone().run());
+    Ok(acme)
+}
+
+/// Makes certificates for `certificates` from the root of the house.
+pub(crate) fn internal(app: &Arc<App>, config: &Config, certificates: &Certificates) -> Internal {
+    Internal::new(means(app, certificates), config.internal())
+}
+
+fn means(app: &Arc<App>, certificates: &Certificates) -> Means {
+    Means {
         store: app.shared_store(),
         vault: Arc::new(Sealed(Arc::clone(app))),
         certificates: certificates.clone(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
-    };
-    let acme = Acme::new(means, config.acme.settings(config.sets_of_hosts())).context("[acme]")?;
-    acme.load().await.context("the stored certificates cannot be read")?;
-    life.service("certificates", acme.clone().run());
-    Ok(acme)
+    }
 }
 
 /// Private keys are sealed with the master key.

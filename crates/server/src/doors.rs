@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use ostiary_app::App;
 use ostiary_edge::acme::Answers;
 use ostiary_edge::{
-    Certificates, Encrypted, Gate, HttpDoor, HttpsDoor, Lifecycle, Limits, Redirect, Seat, Stop,
-    Tls, accept, bounded, redirecting,
+    Certificates, Download, Encrypted, Gate, HttpDoor, HttpsDoor, Lifecycle, Limits, Proxies, Redirect, Seat, Stop,
+    Tls, accept, bounded, offering, redirecting,
 };
 use ostiary_gate::{Settings, Sites};
 use ostiary_httpkit::{CertificatesShown, Doors, FrontSettings, front, routes};
@@ -54,10 +54,12 @@ pub(crate) struct HttpPorts {
     pub(crate) answers: Option<Answers>,
     /// How it stands with the certificates.
     pub(crate) shown: CertificatesShown,
+    /// Hands out the root of the house, if it has one.
+    pub(crate) root: Option<Download>,
 }
 
 /// Opens the pages and OpenID Connect on `ports`, behind `sites`. With HTTPS, plain HTTP only leads
-/// there.
+/// there. Gives the gate that both share.
 ///
 /// # Errors
 /// When TLS cannot be spoken.
@@ -67,7 +69,7 @@ pub(crate) fn http(
     ports: HttpPorts,
     sites: &Sites,
     life: &Lifecycle,
-) -> Result<()> {
+) -> Result<Gate> {
     let settings = FrontSettings { trusted_proxies: config.trusted_proxies.clone(), certificates: ports.shown };
     let doors = Doors {
         accounts: ostiary_ui::portal(Arc::clone(app)).merge(ostiary_oidc::router(Arc::clone(app))),
@@ -76,15 +78,11 @@ pub(crate) fn http(
     let limits = config.limits;
     let pages = bounded(front(Arc::clone(app), settings, doors, ostiary_ui::render_problem), limits);
     let service = sites.before(pages.clone(), !ports.tls.is_empty());
-    let gate = Gate::new(Limits {
-        total: config.max_connections,
-        per_party: config.max_connections_per_address,
-        shared: config.trusted_proxies.clone(),
-    });
+    let wall = HttpWall::new(config, life);
     if ports.tls.is_empty() {
         let door = HttpDoor { service, limits };
-        open("HTTP", ports.plain, &gate, life, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
-        return Ok(());
+        wall.open("HTTP", ports.plain, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
+        return Ok(wall.gate);
     }
     let site = &app.settings().site;
     let origins = [&site.accounts_url, &site.directory_url]
@@ -93,28 +91,57 @@ pub(crate) fn http(
     let forwarded = sites.hosts().map(|host| (host.to_owned(), format!("https://{host}{port}")));
     let origins = origins.into_iter().chain(forwarded);
     let is_health = |path: &str| path == routes::HEALTH;
-    let door = HttpDoor { service: redirecting(Redirect::new(origins, ports.answers), pages, is_health), limits };
-    open("HTTP", ports.plain, &gate, life, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
-    let tls = Tls::for_https(&ports.certificates, HANDSHAKE.min(limits.idle))?;
-    let door = HttpsDoor { tls, door: HttpDoor { service, limits } };
-    open("HTTPS", ports.tls, &gate, life, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
-    Ok(())
+    let leading = redirecting(Redirect::new(origins, ports.answers), pages, is_health);
+    let (leading, service) = (offering(ports.root.clone(), leading), offering(ports.root, service));
+    let door = HttpDoor { service: leading, limits };
+    wall.open("HTTP", ports.plain, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
+    let tls = Tls::for_https(&ports.certificates, wall.handshake)?;
+    let door = HttpsDoor { tls, certificates: ports.certificates, door: HttpDoor { service, limits } };
+    wall.open("HTTPS", ports.tls, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
+    Ok(wall.gate)
 }
 
-/// Serves what comes in on `listeners`.
-fn open<F>(
-    name: &'static str,
-    listeners: Vec<TcpListener>,
-    gate: &Gate,
-    life: &Lifecycle,
-    serve: impl Fn(TcpStream, SocketAddr, Stop) -> F + Clone + Send + 'static,
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
-    for listener in listeners {
-        let (serve, stop) = (serve.clone(), life.stop().clone());
-        let serve = move |stream, peer, _: Seat| serve(stream, peer, stop.clone());
-        life.service(name, accept(listener, gate.clone(), life.clone(), serve));
+/// What stands before HTTP and HTTPS alike.
+struct HttpWall<'a> {
+    gate: Gate,
+    proxies: Proxies,
+    /// How long a handshake may take.
+    handshake: Duration,
+    life: &'a Lifecycle,
+}
+
+impl<'a> HttpWall<'a> {
+    fn new(config: &HttpConfig, life: &'a Lifecycle) -> Self {
+        let handshake = HANDSHAKE.min(config.limits.idle);
+        let gate = Gate::new(Limits {
+            total: config.max_connections,
+            per_party: config.max_connections_per_address,
+            shared: [&config.trusted_proxies[..], &config.proxy_protocol_from].concat(),
+        });
+        Self { gate, proxies: Proxies::new(&config.proxy_protocol_from, handshake), handshake, life }
+    }
+
+    /// Serves what comes in on `listeners`.
+    fn open<F>(
+        &self,
+        name: &'static str,
+        listeners: Vec<TcpListener>,
+        serve: impl Fn(TcpStream, SocketAddr, Stop) -> F + Clone + Send + Sync + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        for listener in listeners {
+            let (serve, proxies, stop) = (serve.clone(), self.proxies.clone(), self.life.stop().clone());
+            let serve = move |mut stream, peer, seat: Seat| {
+                let (serve, proxies, stop) = (serve.clone(), proxies.clone(), stop.clone());
+                async move {
+                    if let Some(client) = proxies.client(&mut stream, peer, &seat).await {
+                        serve(stream, client, stop).await;
+                    }
+                }
+            };
+            self.life.service(name, accept(listener, self.gate.clone(), self.life.clone(), serve));
+        }
     }
 }
 
@@ -125,11 +152,11 @@ pub(crate) struct LdapPorts {
     pub(crate) certificates: Option<Certificates>,
 }
 
-/// Opens LDAP on `ports`.
+/// Opens LDAP on `ports`. Gives the gate that they share.
 ///
 /// # Errors
 /// When TLS is wanted and cannot be spoken.
-pub(crate) fn ldap(app: &Arc<App>, config: &LdapConfig, ports: LdapPorts, life: &Lifecycle) -> Result<()> {
+pub(crate) fn ldap(app: &Arc<App>, config: &LdapConfig, ports: LdapPorts, life: &Lifecycle) -> Result<Gate> {
     let gate = Gate::new(Limits {
         total: config.max_connections,
         per_party: config.max_connections_per_address,
@@ -145,7 +172,9 @@ pub(crate) fn ldap(app: &Arc<App>, config: &LdapConfig, ports: LdapPorts, life: 
     let tls = ports.certificates.map(|certificates| Tls::for_ldap(&certificates, patience)).transpose()?;
     for listener in ports.plain {
         let (door, tls, gate) = (door.clone(), tls.clone(), gate.only_from(&config.allow_from));
-        let serve = move |stream, peer, seat| door.clone().plain(stream, at(peer, seat), tls.clone().map(StartTls));
+        let serve = move |stream, peer, seat| {
+            door.clone().plain(stream, at(peer, seat), tls.clone().filter(Tls::is_ready).map(StartTls))
+        };
         life.service("LDAP", accept(listener, gate, life.clone(), serve));
     }
     for (listener, tls) in ports.tls.into_iter().zip(tls.iter().cycle()) {
@@ -153,7 +182,7 @@ pub(crate) fn ldap(app: &Arc<App>, config: &LdapConfig, ports: LdapPorts, life: 
         let serve = move |stream, peer, seat| ldaps(door.clone(), tls.clone(), stream, at(peer, seat));
         life.service("LDAPS", accept(listener, gate, life.clone(), serve));
     }
-    Ok(())
+    Ok(gate)
 }
 
 /// What an LDAP connection knows of its other end. Who has bound keeps their place.

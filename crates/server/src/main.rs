@@ -67,5 +67,6 @@ fn run(arguments: Arguments) -> Result<()> {
         }
         Command::Client(command) => cli::with_house(&config, async |app| cli::client::run(&app, command).await),
         Command::Keys(command) => cli::with_house(&config, async |app| cli::keys::run(&app, command).await),
+        Command::Ca(command) => cli::ca::run(&config, &command),
     }
 }

@@ -55,12 +55,10 @@ async fn serve(mut config: Config, ports: Ports, begun: Instant) -> Result<()> {
         certificates: certificates.https.clone(),
         answers: None,
         shown: CertificatesShown::default(),
+        root: None,
     };
-    let ldap = LdapPorts {
-        plain: served(ports.ldap)?,
-        tls: served(ports.ldaps)?,
-        certificates: certificates.ldap.clone(),
-    };
+    let ldap =
+        LdapPorts { plain: served(ports.ldap)?, tls: served(ports.ldaps)?, certificates: certificates.ldap.clone() };
     fit_connections(&mut config)?;
 
     let app = house::open(&config, port).await?;
@@ -70,7 +68,7 @@ async fn serve(mut config: Config, ports: Ports, begun: Instant) -> Result<()> {
     let link = app.first_administrator_link(&ctx).await?;
 
     let keepers = Keepers::start(&app, &config, certificates, &life).await?;
-    (http.answers, http.shown) = (keepers.answers(), keepers.shown());
+    (http.answers, http.shown, http.root) = (keepers.answers(), keepers.shown(), keepers.download());
     let sites = doors::sites(&ctx, &config.http, &config.sites, &life);
     let gates = vec![
         ("http", doors::http(&app, &config.http, http, &sites, &life)?),
@@ -82,6 +80,9 @@ async fn serve(mut config: Config, ports: Ports, begun: Instant) -> Result<()> {
     life.service("handover", handover.follow(life.stop().clone()));
 
     announce::addresses(app.settings(), &at, &config.data_dir);
+    if let Some(root) = keepers.root() {
+        announce::root(app.settings(), &at, &root);
+    }
     if let Some(token) = &link {
         announce::first_administrator(app.settings(), token);
     }

@@ -81,6 +81,23 @@ impl Certificates {
         self.0.read().unwrap_or_else(PoisonError::into_inner).named(name).cloned()
     }
 
+    /// Whether a client that named `named` in its handshake may ask for `host` over that connection
+    /// (RFC 9110 section 7.4): one certificate is for both. So browsers may share a connection for
+    /// our two hosts. Who names none has the certificate of those.
+    pub(crate) fn are_one(&self, named: Option<&str>, host: &str) -> bool {
+        if named.is_some_and(|named| named.eq_ignore_ascii_case(host)) {
+            return true;
+        }
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let shown = named.map_or(held.default.as_ref(), |named| held.named(named));
+        shown.zip(held.named(host)).is_some_and(|(shown, asked)| Arc::ptr_eq(shown, asked))
+    }
+
+    /// Whether there is one for those who name no name.
+    pub(crate) fn has_default(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).default.is_some()
+    }
+
     /// What a TLS acceptor asks.
     #[must_use]
     pub(crate) fn resolver(&self, strangers: Strangers) -> Resolver {
@@ -171,6 +188,30 @@ mod tests {
         assert!(is("a.example.net", &wild));
         for stranger in ["example.org", "x.example.org", "a.b.example.net", "example.net", ""] {
             assert!(certificates.get(stranger).is_none(), "{stranger}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_one_certificate_are_one() {
+        let certificates = Certificates::new();
+        assert!(!certificates.are_one(None, "a.example") && certificates.are_one(Some("a.example"), "A.example"));
+        certificates.put(&names(&["a.example", "b.example"]), made());
+        certificates.put(&names(&["wiki.example"]), made());
+        certificates.put(&names(&["*.example.net"]), made());
+        for (named, host, expected) in [
+            (Some("a.example"), "b.example", true),
+            (Some("b.example"), "A.example", true),
+            (Some("x.example.net"), "y.example.net", true),
+            (None, "a.example", true),
+            (None, "b.example", true),
+            (None, "wiki.example", false),
+            (None, "127.0.0.1", false),
+            (Some("a.example"), "wiki.example", false),
+            (Some("wiki.example"), "a.example", false),
+            (Some("a.example"), "c.example", false),
+            (Some("c.example"), "d.example", false),
+        ] {
+            assert_eq!(certificates.are_one(named, host), expected, "{named:?} {host}");
         }
     }
 

@@ -5,4 +5,4 @@ mod map;
 
 pub use files::{CertificateError, CertificateFiles, ServedCertificate};
 pub use map::Certificates;
-pub(crate) use map::{ACME_TLS, Resolver, Strangers};
+pub(crate) use map::{ACME_TLS, Strangers};

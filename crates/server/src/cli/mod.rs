@@ -2,6 +2,7 @@
 
 mod app_passwords;
 pub(crate) mod attribute;
+pub(crate) mod ca;
 pub(crate) mod client;
 mod fields;
 pub(crate) mod group;
@@ -83,6 +84,9 @@ pub(crate) enum Command {
     /// Keys that tokens are signed with
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// The root of the certificates that Ostiary makes itself ([https] mode = "internal")
+    #[command(subcommand)]
+    Ca(ca::CaCommand),
 }
 
 /// Writes `text` to standard output. Whoever has stopped reading is not an error.

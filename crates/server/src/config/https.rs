@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ostiary_edge::{CertificateFiles, Certificates, ServedCertificate};
+use ostiary_edge::{CertificateFiles, Certificates, InternalSettings, ServedCertificate};
 
 use super::Config;
 use super::log::{choice, write_choice};
@@ -30,9 +30,16 @@ pub(crate) enum HttpsMode {
     Files,
     /// From authorities: they renew themselves.
     Acme,
+    /// Made here, for those who trust the root of the house.
+    Internal,
 }
 
-const MODES: &[(&str, HttpsMode)] = &[("off", HttpsMode::Off), ("files", HttpsMode::Files), ("acme", HttpsMode::Acme)];
+const MODES: &[(&str, HttpsMode)] = &[
+    ("off", HttpsMode::Off),
+    ("files", HttpsMode::Files),
+    ("acme", HttpsMode::Acme),
+    ("internal", HttpsMode::Internal),
+];
 
 impl Default for HttpsConfig {
     fn default() -> Self {
@@ -55,6 +62,13 @@ impl Setting for HttpsMode {
     }
 }
 
+impl HttpsMode {
+    /// As the configuration calls it.
+    pub(crate) fn name(self) -> &'static str {
+        MODES.iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
+    }
+}
+
 impl HttpsConfig {
     pub(crate) fn is_on(&self) -> bool {
         self.mode != HttpsMode::Off
@@ -69,7 +83,7 @@ impl HttpsConfig {
                 (HttpsMode::Files, None) => {
                     Some((key, "is not set; [https] mode = \"files\" needs certificate_file and key_file".to_owned()))
                 }
-                (HttpsMode::Off | HttpsMode::Acme, Some(_)) => {
+                (HttpsMode::Off | HttpsMode::Acme | HttpsMode::Internal, Some(_)) => {
                     Some((key, "is set, but nothing is served with it; set [https] mode = \"files\"".to_owned()))
                 }
                 _ => None,
@@ -100,6 +114,12 @@ impl Config {
     /// Every host of HTTPS, our own two first.
     pub(crate) fn hosts(&self) -> Vec<String> {
         self.sets_of_hosts().concat()
+    }
+
+    /// What certificates of the house's own are made for.
+    pub(crate) fn internal(&self) -> InternalSettings {
+        let (organisation, domain) = (self.site.org_name.clone(), self.site.domain.clone());
+        InternalSettings { organisation, domain, hosts: self.sets_of_hosts() }
     }
 
     /// Reads the certificates that come from files.
@@ -160,5 +180,6 @@ mod tests {
         assert_eq!(told(HttpsMode::Files, Some("c.pem"), None), ["key_file"]);
         assert_eq!(told(HttpsMode::Files, None, None), ["certificate_file", "key_file"]);
         assert_eq!(told(HttpsMode::Off, Some("c.pem"), None), ["certificate_file"]);
+        assert_eq!(told(HttpsMode::Internal, Some("c.pem"), Some("k.pem")), ["certificate_file", "key_file"]);
     }
 }

@@ -112,7 +112,7 @@ pub(crate) const SECTIONS: &[Section] = &[
         name: "https",
         doc: "The pages and OpenID Connect over HTTPS (TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2). Limits are those\nof [http]. LDAP uses the same certificates, unless it has its own.",
         keys: keys! {
-            "mode" https.mode: "Where certificates come from. \"off\": there is no HTTPS. \"files\": from certificate_file and key_file.\n\"acme\": from Let's Encrypt or others, see [acme]; they renew themselves.";
+            "mode" https.mode: "Where certificates come from. \"off\": there is no HTTPS. \"files\": from certificate_file and key_file.\n\"acme\": from Let's Encrypt or others, see [acme]; they renew themselves. \"internal\": Ostiary makes\nthem itself, for networks that no authority reaches; have every machine trust the root that the\nstart and \"ostiary ca show\" name.";
             "listen" https.listen: "One address with a port, or a list of them.";
             "certificate_file" https.certificate_file: "The certificate and those of its issuers, in a PEM file that Ostiary's user can read. It must be\nfor both hosts. A new one in its place is taken up at once; from three weeks before the end\nthe log says so once a day.";
             "key_file" https.key_file: "Its private key, in a PEM file, not encrypted.";
