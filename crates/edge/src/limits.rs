@@ -114,6 +114,12 @@ impl Gate {
         Admission::Enter(places.enter(party, leave.clone(), &self.house))
     }
 
+    /// How many connections there are.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.house.places().held
+    }
+
     /// Waits until somebody has left since the last time, or so long that it pays to look again.
     pub(crate) async fn left(&self) {
         self.house.left.notified().await;
@@ -316,7 +322,7 @@ mod tests {
         assert!(many[3].1.is_cancelled());
         assert!(matches!(ask(&gate, "192.0.2.3").0, Admission::Close(_)), "two against three");
         drop((many, newcomer, again));
-        assert_eq!(gate.house.places().held, 1);
+        assert_eq!(gate.held(), 1);
     }
 
     #[test]

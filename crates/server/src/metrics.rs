@@ -176,7 +176,7 @@ fn gauge(value: i64) -> Gauge {
 }
 
 fn family(values: impl IntoIterator<Item = (Labels, i64)>) -> Family<Labels, Gauge> {
-    let family = Family::default();
+    let family = Family::<Labels, Gauge>::default();
     for (labels, value) in values {
         family.get_or_create(&labels).set(value);
     }

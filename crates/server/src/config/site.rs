@@ -191,6 +191,7 @@ impl Config {
             }
         }
         warnings.extend(self.ldap.warnings(self.https.is_on()));
+        warnings.extend(self.metrics.warnings());
         warnings
     }
 }
