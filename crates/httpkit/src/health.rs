@@ -32,18 +32,35 @@ const FORWARDING: [HeaderName; 6] = [
 
 /// Tells how it stands with the certificates of this server, whenever somebody wants to know.
 #[derive(Clone)]
-pub struct CertificatesShown(Arc<dyn Fn() -> Vec<CertificateState> + Send + Sync>);
+pub struct CertificatesShown {
+    tell: Arc<dyn Fn() -> Vec<CertificateState> + Send + Sync>,
+    root: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+}
 
 impl CertificatesShown {
     /// `tell` is called for each page that shows it, so it must not wait for anything.
     pub fn new(tell: impl Fn() -> Vec<CertificateState> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+        Self { tell: Arc::new(tell), root: Arc::new(|| None) }
+    }
+
+    /// With the fingerprint of the root of the house, when there is one to be downloaded.
+    #[must_use]
+    pub fn with_root(self, root: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { root: Arc::new(root), ..self }
+    }
+
+    /// The fingerprint of the root of the house, which is under [`routes::ROOT`].
+    ///
+    /// [`routes::ROOT`]: crate::routes::ROOT
+    #[must_use]
+    pub fn root(&self) -> Option<String> {
+        (self.root)()
     }
 
     /// How it stands now, own hosts first. Empty when this server has no certificates.
     #[must_use]
     pub fn now(&self) -> Vec<CertificateState> {
-        (self.0)()
+        (self.tell)()
     }
 }
 

@@ -68,6 +68,9 @@ pub const GROUP_NEW: &str = "/groups/new";
 /// Panel: a group. More about it hangs below.
 pub const GROUP: &str = "/groups/{name}";
 
+/// The root of the house, where certificates are its own. The wall answers it.
+pub const ROOT: &str = "/root.crt";
+
 /// Panel: how it stands with everything that Ostiary needs.
 pub const SYSTEM: &str = "/system";
 

@@ -68,8 +68,9 @@ impl Keepers {
 
     /// Tells the doors how it stands.
     pub(crate) fn shown(&self) -> CertificatesShown {
-        let own = self.clone();
+        let (own, rooted) = (self.clone(), self.clone());
         CertificatesShown::new(move || own.state())
+            .with_root(move || rooted.root().map(|root| root.fingerprint().to_owned()))
     }
 
     /// Lets other nodes take over: for the end of the process.

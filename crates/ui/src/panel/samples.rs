@@ -438,6 +438,8 @@ fn system(has_certificates: bool) -> system::Page {
     let attention = system::Attention { words: NAMES[4].into(), href: "#cache".into(), link: "Look at the cache" };
     let certificate = |(index, name): (usize, &&str)| system::Certificate {
         id: format!("certificate-{index}"),
+        title: "Certificate",
+        fingerprint: (index > 3).then(|| NAMES[4].into()),
         names: (*name).into(),
         badge: badge("warn"),
         state: NAMES[4].into(),

@@ -19,6 +19,9 @@ const SOON: Span = Span::from_days(2);
 /// So many names of a certificate are shown.
 const SHOWN_NAMES: usize = 2;
 
+/// How certificates that this server makes itself are marked.
+const HOUSE: &str = "internal";
+
 const TO_FILES: &str = "Put a good certificate and its key where the configuration names them. They are taken up at \
     once, without a restart.";
 const TO_ORDERS: &str = "When this goes on, check that these names lead to this machine from the internet, and what \
@@ -49,6 +52,7 @@ pub(crate) struct Attention {
 /// A certificate in the list.
 pub(crate) struct Certificate {
     pub(crate) id: String,
+    pub(crate) title: &'static str,
     pub(crate) names: String,
     pub(crate) badge: Badge,
     /// What follows the names.
@@ -63,6 +67,8 @@ pub(crate) struct Certificate {
     /// What to do.
     pub(crate) advice: &'static str,
     pub(crate) left: Option<Left>,
+    /// Of a root that can be downloaded: its fingerprint (SHA-256).
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// When a certificate renews itself.
@@ -93,12 +99,16 @@ pub(crate) struct Underlying {
 pub(crate) async fn show(keeper: Keeper, Extension(certificates): Extension<CertificatesShown>) -> Response {
     let (now, states, health) = (keeper.door.ctx.now, certificates.now(), keeper.app().health().await);
     let is_https = keeper.app().settings().site.accounts_url.scheme() == "https";
-    let certificates = states.iter().enumerate().map(|(index, state)| certificate(index, state, now)).collect();
+    let root = certificates.root();
+    let certificates = states.iter().enumerate().map(|(index, state)| Certificate {
+        fingerprint: root.clone().filter(|_| source(state) == Source::Root),
+        ..certificate(index, state, now)
+    });
     keeper.ok(&Page {
         frame: keeper.frame(),
         rail: keeper.rail(Section::System).at_start(),
         attention: attention(&states, health, now),
-        certificates,
+        certificates: certificates.collect(),
         without: if is_https { "HTTPS is done by another program" } else { "There is no HTTPS" },
         parts: vec![database(health.database), cache(health.cache)],
         version: env!("CARGO_PKG_VERSION"),
@@ -137,6 +147,9 @@ fn attention(states: &[CertificateState], health: Health, now: Timestamp) -> Vec
 fn concern(state: &CertificateState, now: Timestamp) -> Option<String> {
     let names = named(&state.names);
     match state.standing(now) {
+        CertificateStanding::Troubled if source(state) == Source::Root => {
+            Some(format!("The root certificate of the house is {} alone.", valid(state, now)))
+        }
         CertificateStanding::Good => None,
         CertificateStanding::Troubled => {
             Some(format!("The certificate of {names} could not be renewed. It is {}.", valid(state, now)))
@@ -158,16 +171,18 @@ fn certificate(index: usize, state: &CertificateState, now: Timestamp) -> Certif
         CertificateStanding::Missing => ("bad", "Missing"),
         CertificateStanding::Ended => ("bad", "Ended"),
     };
-    let is_ordered = state.renew_at.is_some() || state.next_attempt.is_some();
-    let advice = match (standing, state.last_error.is_some(), is_ordered) {
-        (CertificateStanding::Missing, false, _) => "It is being ordered.",
-        (_, true, true) => TO_ORDERS,
-        (CertificateStanding::Good, _, true) | (CertificateStanding::Ended, false, true) => "",
-        (CertificateStanding::Good, _, false) => "A new one in its place is taken up at once.",
-        _ => TO_FILES,
+    let source = source(state);
+    let advice = match (source, standing, state.last_error.is_some()) {
+        (Source::Root, ..) => "Every machine that is to come in has to trust it. ostiary ca renew makes another.",
+        (Source::Files, CertificateStanding::Good, _) => "A new one in its place is taken up at once.",
+        (Source::Files, ..) => TO_FILES,
+        (Source::Authority, _, true) => TO_ORDERS,
+        (Source::Authority, CertificateStanding::Missing, false) => "It is being ordered.",
+        (Source::Authority, ..) | (Source::House, ..) => "",
     };
     Certificate {
         id: id(index),
+        title: if source == Source::Root { "Root certificate" } else { "Certificate" },
         names: named(&state.names),
         badge: Badge { role, words: words.to_owned() },
         state: match state.not_after {
@@ -176,11 +191,37 @@ fn certificate(index: usize, state: &CertificateState, now: Timestamp) -> Certif
             Some(_) => valid(state, now),
         },
         renews: state.renew_at.filter(|_| standing == CertificateStanding::Good).map(|at| renewal(at, now)),
-        from: state.issuer.as_deref().map(issuer),
+        from: state.issuer.as_deref().filter(|_| source != Source::Root).map(issuer),
         problem: state.last_error.clone(),
         next_attempt: state.next_attempt.filter(|at| *at > now).map(|at| When::new(now, at)),
         advice,
         left: left(state, now),
+        fingerprint: None,
+    }
+}
+
+/// Who sees to a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// An authority is asked for it.
+    Authority,
+    /// This server makes it.
+    House,
+    /// What the certificates that this server makes are trusted by.
+    Root,
+    /// Somebody else puts it here.
+    Files,
+}
+
+fn source(state: &CertificateState) -> Source {
+    match state.issuer.as_deref() {
+        Some(HOUSE) if state.renew_at.is_none() => Source::Root,
+        Some(HOUSE) => Source::House,
+        Some(name) if Url::parse(name).is_ok() => Source::Authority,
+        Some(_) => Source::Files,
+        // What went wrong says itself what is to be done, unless it is tried again.
+        None if state.last_error.is_some() && state.next_attempt.is_none() => Source::House,
+        None => Source::Authority,
     }
 }
 
@@ -200,6 +241,9 @@ fn named(names: &[String]) -> String {
 
 /// Authorities are known by the address of their directory, files by their path.
 fn issuer(name: &str) -> String {
+    if name == HOUSE {
+        return "this server itself".to_owned();
+    }
     let host = Url::parse(name).ok().and_then(|url| url.host_str().map(str::to_owned));
     host.unwrap_or_else(|| name.to_owned())
 }
@@ -316,6 +360,25 @@ mod tests {
         assert_eq!(from_files(None).advice, "A new one in its place is taken up at once.");
         assert_eq!(from_files(Some("broken")).advice, TO_FILES);
         assert_eq!(from_files(None).from.as_deref(), Some("/etc/ostiary/c.pem"));
+    }
+
+    #[test]
+    fn the_root_of_the_house_is_for_machines_to_trust() {
+        let of_house = |renew_at, error: Option<&str>| CertificateState {
+            issuer: Some(HOUSE.to_owned()),
+            renew_at,
+            next_attempt: None,
+            ..state(Some(Span::from_days(10)), error)
+        };
+        let root = certificate(0, &of_house(None, None), NOW);
+        assert_eq!((root.title, root.from), ("Root certificate", None));
+        assert!(root.advice.contains("trust it"));
+        let leaf = certificate(0, &of_house(Some(NOW), None), NOW);
+        assert_eq!((leaf.title, leaf.advice, leaf.from.as_deref()), ("Certificate", "", Some("this server itself")));
+        let told = pressing(&[of_house(None, Some("it ends"))], NOW).unwrap();
+        assert_eq!(told, "The root certificate of the house is valid for 10 more days alone.");
+        let unmade = CertificateState { issuer: None, ..of_house(None, Some("no key")) };
+        assert_eq!(certificate(0, &CertificateState { not_after: None, ..unmade }, NOW).advice, "");
     }
 
     #[test]
