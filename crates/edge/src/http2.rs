@@ -1,48 +1,44 @@
 //! HTTP/2 on an encrypted stream (RFC 9113). Many requests share a connection, so it counts as idle
-//! when none of them is being answered, whatever else is said on it.
-//!
-//! Windows are each stream's own: an answer that is not taken blocks no write, and is watched here.
-//! So are requests that are taken back once they were begun: the library counts those alone that
-//! were not.
+//! when none of them is being answered, whatever else is said on it. How requests are counted and
+//! answers watched stands in `streams`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::rt::Executor;
+use http::{Request, StatusCode};
+use http_body_util::Either;
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
 use crate::guarded::Guarded;
 use crate::http::{HttpDoor, HttpService, MAX_HEAD};
 use crate::lifecycle::{FAREWELL, Stop};
+use crate::redirect::plain;
+use crate::streams::{Running, Streams, Watched};
 
 /// Requests that a connection may have at once.
 const MAX_STREAMS: u32 = 100;
 /// Requests that a connection may take back before they were looked at: more is an attack
 /// (CVE-2023-44487).
 const MAX_TAKEN_BACK: usize = 20;
-/// How many more requests a connection may give up after they were begun than it lets come to their
-/// end.
-const MAX_GIVEN_UP: usize = 100;
-/// Bytes of answers that wait until the peer takes them, for each request.
+/// Bytes of an answer that are taken from whoever gives it before the peer takes them.
 const MAX_UNSENT: usize = 256 * 1024;
 /// How often a connection on which nothing is said is asked whether it is still there, and how long
 /// the answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 
 impl<S: HttpService> HttpDoor<S> {
-    /// As [`HttpDoor::serve`], for HTTP/2.
-    pub(crate) async fn serve_http2<IO>(self, stream: IO, peer: SocketAddr, stop: Stop)
+    /// As [`HttpDoor::serve`], for HTTP/2. Each request takes one of `turns`, and waits for it as long
+    /// as a connection may be idle.
+    pub(crate) async fn serve_http2<IO>(self, stream: IO, peer: SocketAddr, turns: Option<Arc<Semaphore>>, stop: Stop)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -50,10 +46,15 @@ impl<S: HttpService> HttpDoor<S> {
         let running = Running::default();
         let begin = running.clone();
         let answering = service_fn(move |mut request: Request<Incoming>| {
-            let (service, answer) = (self.service.clone(), begin.answer());
+            let (service, turns, mut answer) = (self.service.clone(), turns.clone(), begin.answer());
             request.extensions_mut().insert(peer);
             async move {
-                let response = service.oneshot(request).await?;
+                let response = if answer.takes_turn(turns, limits.idle).await {
+                    service.oneshot(request).await?.map(Either::Left)
+                } else {
+                    let words = "There is too much to do for your address. Try again in a moment.\n";
+                    plain(StatusCode::SERVICE_UNAVAILABLE, words).map(Either::Right)
+                };
                 Ok::<_, Infallible>(response.map(|body| Watched::new(body, answer)))
             }
         });
@@ -71,10 +72,10 @@ impl<S: HttpService> HttpDoor<S> {
             ended = connection.as_mut() => ended,
             () = running.begun_or_farewell(&stop) => {
                 connection.as_mut().graceful_shutdown();
-                // Who sleeps is not waited for when there is nothing to answer.
+                // Who sleeps is not waited for when nothing is on its way.
                 tokio::select! {
                     ended = connection.as_mut() => ended,
-                    () = running.idle(FAREWELL) => Ok(()),
+                    () = running.sent(FAREWELL) => Ok(()),
                 }
             }
             () = running.given_up() => {
@@ -93,246 +94,114 @@ impl<S: HttpService> HttpDoor<S> {
     }
 }
 
-/// The requests of a connection.
-#[derive(Clone)]
-struct Running(Arc<watch::Sender<Counts>>);
-
-#[derive(Default)]
-struct Counts {
-    has_begun: bool,
-    running: usize,
-    /// Those that did not come to their end, less those that did.
-    given_up: usize,
-}
-
-/// One that is being answered, until its last byte is on the way.
-struct Answer {
-    running: Running,
-    is_finished: bool,
-}
-
-impl Default for Running {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Counts::default())))
-    }
-}
-
-impl Running {
-    fn answer(&self) -> Answer {
-        self.0.send_modify(|counts| (counts.has_begun, counts.running) = (true, counts.running + 1));
-        Answer { running: self.clone(), is_finished: false }
-    }
-
-    /// Ends when there was none for `patience`.
-    async fn idle(&self, patience: Duration) {
-        let mut counts = self.0.subscribe();
-        loop {
-            let _ = counts.wait_for(|counts| counts.running == 0).await;
-            if tokio::time::timeout(patience, counts.wait_for(|counts| counts.running > 0)).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Ends when draining has begun; for whoever has connected to ask and not yet asked, when they
-    /// do, or a moment later.
-    async fn begun_or_farewell(&self, stop: &Stop) {
-        stop.draining().cancelled().await;
-        let mut counts = self.0.subscribe();
-        let _ = tokio::time::timeout(FAREWELL, counts.wait_for(|counts| counts.has_begun)).await;
-    }
-
-    /// Ends when too many were given up.
-    async fn given_up(&self) {
-        let _ = self.0.subscribe().wait_for(|counts| counts.given_up > MAX_GIVEN_UP).await;
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        let is_finished = self.is_finished;
-        self.running.0.send_modify(|counts| {
-            counts.running = counts.running.saturating_sub(1);
-            counts.given_up = if is_finished { counts.given_up.saturating_sub(1) } else { counts.given_up + 1 };
-        });
-    }
-}
-
-tokio::task_local! {
-    /// Of the stream whose task runs.
-    static TAKEN: Taken;
-}
-
-/// Whether the peer takes an answer: how many parts were handed on, and whether one is waiting.
-#[derive(Clone)]
-struct Taken(Arc<watch::Sender<(u64, bool)>>);
-
-impl Taken {
-    fn new() -> Self {
-        Self(Arc::new(watch::Sender::new((0, false))))
-    }
-
-    /// A part, or the head, waits for the peer's window.
-    fn wait(&self) {
-        self.0.send_modify(|(parts, waits)| (*parts, *waits) = (*parts + 1, true));
-    }
-
-    fn wait_no_longer(&self) {
-        self.0.send_modify(|(_, waits)| *waits = false);
-    }
-
-    /// Ends when one part waited for `patience`.
-    async fn stuck(&self, patience: Duration) {
-        let mut state = self.0.subscribe();
-        loop {
-            let Ok(parts) = state.wait_for(|(_, waits)| *waits).await.map(|state| state.0) else {
-                return std::future::pending().await;
-            };
-            let moved = state.wait_for(|(now, waits)| *now != parts || !waits);
-            if tokio::time::timeout(patience, moved).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// Runs the streams of a connection. One whose answer is not taken for `patience` is reset, and the
-/// others go on.
-#[derive(Clone)]
-struct Streams {
-    patience: Duration,
-}
-
-impl<F> Executor<F> for Streams
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        let (taken, patience) = (Taken::new(), self.patience);
-        #[expect(clippy::disallowed_methods, reason = "a stream ends with its connection, which is of the lifecycle")]
-        tokio::spawn(async move {
-            let stream = TAKEN.scope(taken.clone(), stream);
-            tokio::select! {
-                () = stream => {}
-                () = taken.stuck(patience) => {}
-            }
-        });
-    }
-}
-
-/// The body of an answer, which tells whether it is taken and comes to its end.
-struct Watched<B> {
-    body: Pin<Box<B>>,
-    answer: Answer,
-    taken: Option<Taken>,
-}
-
-impl<B: Body> Watched<B> {
-    /// In the task of its stream.
-    fn new(body: B, mut answer: Answer) -> Self {
-        let taken = TAKEN.try_with(Taken::clone).ok();
-        answer.is_finished = body.is_end_stream();
-        if let Some(taken) = taken.as_ref().filter(|_| !answer.is_finished) {
-            taken.wait();
-        }
-        Self { body: Box::pin(body), answer, taken }
-    }
-}
-
-impl<B: Body> Body for Watched<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        if let Some(taken) = &self.taken {
-            taken.wait_no_longer();
-        }
-        let polled = self.body.as_mut().poll_frame(context);
-        match &polled {
-            Poll::Ready(None) => self.answer.is_finished = true,
-            Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => self.answer.is_finished = true,
-            Poll::Ready(Some(Ok(_))) => {
-                if let Some(taken) = &self.taken {
-                    taken.wait();
-                }
-            }
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::future::poll_fn;
+
+    use bytes::Bytes;
+    use h2::client::{Builder, SendRequest};
+    use http::Response;
+    use http_body_util::Full;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::time::{sleep, timeout};
+
     use super::*;
+    use crate::http::HttpLimits;
 
-    const PATIENCE: Duration = Duration::from_millis(100);
+    const IDLE: Duration = Duration::from_millis(200);
+    const SOON: Duration = Duration::from_secs(5);
 
-    #[tokio::test]
-    async fn what_is_being_answered_is_not_idle() {
-        let running = Running::default();
-        let answer = running.answer();
-        let other = running.answer();
-        drop(other);
-        assert!(tokio::time::timeout(PATIENCE * 3, running.idle(PATIENCE)).await.is_err());
-        drop(answer);
-        assert!(tokio::time::timeout(PATIENCE * 2, running.idle(PATIENCE)).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn who_has_not_asked_yet_is_waited_for() {
-        let (running, stop) = (Running::default(), Stop::default());
-        assert!(tokio::time::timeout(PATIENCE, running.begun_or_farewell(&stop)).await.is_err());
-        stop.draining().cancel();
-        assert!(tokio::time::timeout(PATIENCE, running.begun_or_farewell(&stop)).await.is_err());
-        drop(running.answer());
-        assert!(tokio::time::timeout(PATIENCE, running.begun_or_farewell(&stop)).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn who_gives_up_again_and_again_is_noticed() {
-        let running = Running::default();
-        for _ in 0..MAX_GIVEN_UP {
-            drop(running.answer());
+    /// A page of one piece; `/never` is never answered.
+    async fn reply(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        match request.uri().path() {
+            "/never" => std::future::pending().await,
+            path => Ok(Response::new(Full::new(Bytes::from(path.to_owned())))),
         }
-        let mut finished = running.answer();
-        finished.is_finished = true;
-        drop(finished);
-        drop(running.answer());
-        assert!(tokio::time::timeout(PATIENCE, running.given_up()).await.is_err(), "as many as may be");
-        drop(running.answer());
-        assert!(tokio::time::timeout(PATIENCE, running.given_up()).await.is_ok());
+    }
+
+    async fn client(theirs: DuplexStream, window: u32) -> SendRequest<Bytes> {
+        let (requests, connection) = Builder::new().initial_window_size(window).handshake(theirs).await.unwrap();
+        crate::Lifecycle::new().connection(async move { drop(connection.await) });
+        requests
+    }
+
+    /// A connection that opens `window` bytes for each answer, and what its server has for turns.
+    async fn open(window: u32, turns: usize) -> (SendRequest<Bytes>, Arc<Semaphore>, Stop) {
+        let (ours, theirs) = duplex(64 * 1024);
+        let limits = HttpLimits { idle: IDLE, ..HttpLimits::default() };
+        let (turns, stop) = (Arc::new(Semaphore::new(turns)), Stop::default());
+        let door = HttpDoor { service: tower::service_fn(reply), limits };
+        let peer = "192.0.2.1:4711".parse().unwrap();
+        let serving = door.serve_http2(ours, peer, Some(Arc::clone(&turns)), stop.clone());
+        crate::Lifecycle::new().connection(serving);
+        (client(theirs, window).await, turns, stop)
+    }
+
+    async fn get(requests: &mut SendRequest<Bytes>, path: &str) -> Result<Response<h2::RecvStream>, h2::Error> {
+        poll_fn(|context| requests.poll_ready(context)).await?;
+        let request = Request::get(format!("https://accounts.example.org{path}")).body(()).unwrap();
+        requests.send_request(request, true)?.0.await
+    }
+
+    /// Has one answered, and takes another back that was begun.
+    async fn take_back(requests: &mut SendRequest<Bytes>) -> Result<(), h2::Error> {
+        get(requests, "/finished").await?;
+        poll_fn(|context| requests.poll_ready(context)).await?;
+        let request = Request::get("https://accounts.example.org/never").body(()).unwrap();
+        let (_, mut stream) = requests.send_request(request, true)?;
+        sleep(Duration::from_millis(1)).await;
+        stream.send_reset(h2::Reason::CANCEL);
+        Ok(())
     }
 
     #[tokio::test]
-    async fn an_answer_that_is_not_taken_is_stuck_and_one_that_moves_is_not() {
-        let taken = Taken::new();
-        assert!(tokio::time::timeout(PATIENCE * 2, taken.stuck(PATIENCE)).await.is_err(), "nothing waits yet");
-        let moving = async {
-            for _ in 0..6 {
-                taken.wait_no_longer();
-                taken.wait();
-                tokio::time::sleep(PATIENCE / 2).await;
-            }
-            taken.wait_no_longer();
-            tokio::time::sleep(PATIENCE * 2).await;
+    async fn an_answer_of_one_piece_that_nobody_takes_is_reset_and_others_go_on() {
+        let (mut requests, turns, _) = open(0, 2).await;
+        let mut untaken = get(&mut requests, "/untaken").await.unwrap().into_body();
+        assert_eq!(turns.available_permits(), 1);
+        let reset = timeout(SOON, untaken.data()).await.expect("it is not waited for").unwrap().unwrap_err();
+        assert!(reset.is_reset(), "{reset}");
+        assert_eq!(get(&mut requests, "/other").await.unwrap().status(), StatusCode::OK);
+        let _both = timeout(SOON, turns.acquire_many(2)).await.expect("turns come back").unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_asks_and_takes_back_again_and_again_is_left() {
+        let (mut requests, _, _) = open(1024, 1_000).await;
+        let mut begun = 0;
+        while begun < 1_000 && take_back(&mut requests).await.is_ok() {
+            begun += 1;
+        }
+        assert!(begun < 300, "after {begun}");
+    }
+
+    #[tokio::test]
+    async fn who_has_no_turn_waits_for_one() {
+        let (mut requests, turns, _) = open(1024, 1).await;
+        let held = Arc::clone(&turns).acquire_owned().await.unwrap();
+        assert_eq!(get(&mut requests, "/").await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+        let freeing = async {
+            sleep(IDLE / 4).await;
+            drop(held);
         };
-        tokio::select! {
-            () = taken.stuck(PATIENCE) => panic!("it moves, and then waits for whoever answers"),
-            () = moving => {}
+        let (answer, ()) = tokio::join!(get(&mut requests, "/"), freeing);
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn draining_sends_what_was_answered() {
+        let (mut requests, _, stop) = open(1, 10).await;
+        let mut body = get(&mut requests, "/long").await.unwrap().into_body();
+        stop.draining().cancel();
+        let mut whole = Vec::new();
+        while let Some(piece) = timeout(SOON, body.data()).await.unwrap() {
+            let piece = piece.unwrap();
+            whole.extend_from_slice(&piece);
+            // Slower in all than anybody who sleeps is waited for.
+            sleep(FAREWELL / 3).await;
+            body.flow_control().release_capacity(piece.len()).unwrap();
         }
-        taken.wait();
-        assert!(tokio::time::timeout(PATIENCE * 2, taken.stuck(PATIENCE)).await.is_ok());
+        assert_eq!(whole, b"/long");
     }
 }

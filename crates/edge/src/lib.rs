@@ -23,6 +23,7 @@ mod privileges;
 mod proxies;
 mod proxy_header;
 mod redirect;
+mod streams;
 mod tls;
 mod tunnel;
 

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ostiary_model::Network;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// The most connections that a door holds.
@@ -60,6 +60,8 @@ struct Party {
     held: usize,
     /// Oldest first, each with what sends it away.
     strangers: Vec<(u64, CancellationToken)>,
+    /// For requests, where a connection may bring many at once.
+    turns: Option<Arc<Semaphore>>,
 }
 
 /// What becomes of somebody at the gate.
@@ -201,6 +203,16 @@ struct Sitting {
 }
 
 impl Seat {
+    /// The turns of this party, of which each request takes one where a connection may bring many at
+    /// once: twice as many as it may have connections. `None` for those that are not one party.
+    pub(crate) fn turns(&self) -> Option<Arc<Semaphore>> {
+        let Sitting { party, house, .. } = &*self.0;
+        let mut places = house.places();
+        let own = places.parties.get_mut(party.get()?)?;
+        let most = house.limits.per_party.saturating_mul(2).min(Semaphore::MAX_PERMITS);
+        Some(Arc::clone(own.turns.get_or_insert_with(|| Arc::new(Semaphore::new(most)))))
+    }
+
     /// Counts a place that a proxy took, and that counts for nobody, for the client at `address`.
     /// False when that one holds as many as it may.
     pub(crate) fn stand_for(&self, address: IpAddr) -> bool {

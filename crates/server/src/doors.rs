@@ -81,7 +81,7 @@ pub(crate) fn http(
     let wall = HttpWall::new(config, life);
     if ports.tls.is_empty() {
         let door = HttpDoor { service, limits };
-        wall.open("HTTP", ports.plain, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
+        wall.open("HTTP", ports.plain, move |stream, peer, _, stop| door.clone().serve(stream, peer, stop));
         return Ok(wall.gate);
     }
     let site = &app.settings().site;
@@ -94,10 +94,10 @@ pub(crate) fn http(
     let leading = redirecting(Redirect::new(origins, ports.answers), pages, is_health);
     let (leading, service) = (offering(ports.root.clone(), leading), offering(ports.root, service));
     let door = HttpDoor { service: leading, limits };
-    wall.open("HTTP", ports.plain, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
+    wall.open("HTTP", ports.plain, move |stream, peer, _, stop| door.clone().serve(stream, peer, stop));
     let tls = Tls::for_https(&ports.certificates, wall.handshake)?;
     let door = HttpsDoor { tls, certificates: ports.certificates, door: HttpDoor { service, limits } };
-    wall.open("HTTPS", ports.tls, move |stream, peer, stop| door.clone().serve(stream, peer, stop));
+    wall.open("HTTPS", ports.tls, move |stream, peer, seat, stop| door.clone().serve(stream, peer, seat, stop));
     Ok(wall.gate)
 }
 
@@ -126,7 +126,7 @@ impl<'a> HttpWall<'a> {
         &self,
         name: &'static str,
         listeners: Vec<TcpListener>,
-        serve: impl Fn(TcpStream, SocketAddr, Stop) -> F + Clone + Send + Sync + 'static,
+        serve: impl Fn(TcpStream, SocketAddr, Seat, Stop) -> F + Clone + Send + Sync + 'static,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -136,7 +136,7 @@ impl<'a> HttpWall<'a> {
                 let (serve, proxies, stop) = (serve.clone(), proxies.clone(), stop.clone());
                 async move {
                     if let Some(client) = proxies.client(&mut stream, peer, &seat).await {
-                        serve(stream, client, stop).await;
+                        serve(stream, client, seat, stop).await;
                     }
                 }
             };
