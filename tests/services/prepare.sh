@@ -15,7 +15,7 @@ done
 programs() {
   postgres_install
   redis_install
-  debian curl=curl ldapwhoami=ldap-utils /usr/sbin/slapd=slapd /usr/bin/chromium=chromium pebble=pebble /usr/sbin/knotd=knot
+  debian curl=curl systemd-socket-activate=systemd ldapwhoami=ldap-utils /usr/sbin/slapd=slapd /usr/bin/chromium=chromium pebble=pebble /usr/sbin/knotd=knot
 }
 python() { python_install; }
 sssd() { sssd_install; }

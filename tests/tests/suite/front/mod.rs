@@ -2,7 +2,10 @@
 
 mod acme;
 mod https;
+mod launch;
+mod restart;
 mod services;
 mod sites;
 mod sites_https;
 mod sites_streams;
+mod sockets;
