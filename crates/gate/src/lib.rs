@@ -16,4 +16,4 @@ mod upstream;
 pub use forward::{Patience, Settings};
 pub use moving::{Carried, Failed};
 pub use site::{Site, SiteOr, Sites};
-pub use upstream::{InvalidUpstream, Spawn, Upstream};
+pub use upstream::{InvalidUpstream, MAX_KEPT, Spawn, Upstream};

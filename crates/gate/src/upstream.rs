@@ -22,8 +22,8 @@ use crate::moving::Carried;
 /// sent at that moment would be lost.
 const KEPT: Duration = Duration::from_secs(4);
 
-/// Unused connections that are kept for one upstream.
-const MAX_KEPT: usize = 256;
+/// Unused connections that are kept for one upstream at most, for a moment.
+pub const MAX_KEPT: usize = 128;
 
 /// Bytes of an answer that are held at once, and so the most that its head may have.
 const MAX_HELD: usize = 64 * 1024;

@@ -122,9 +122,10 @@ fn page_port(config: &Config, ports: &Ports) -> Result<u16> {
 fn fit_connections(config: &mut Config) -> Result<()> {
     let most = raise_descriptors().context("the system does not tell how many files may be open")?;
     let (http, ldap) = (config.http.max_connections, config.ldap.max_connections);
-    // What is forwarded takes a second one for each connection.
+    // As much may be forwarded at once as there are connections, each to a connection of its own.
     let each = if config.sites.is_empty() { 1 } else { 2 };
-    let (http, ldap) = shares(most.saturating_sub(RESERVED), http.saturating_mul(each), ldap);
+    let kept = config.sites.len().saturating_mul(ostiary_gate::MAX_KEPT).min(most / 4);
+    let (http, ldap) = shares(most.saturating_sub(RESERVED).saturating_sub(kept), http.saturating_mul(each), ldap);
     let http = (http / each).max(1);
     if (http, ldap) != (config.http.max_connections, config.ldap.max_connections) {
         tracing::warn!(
