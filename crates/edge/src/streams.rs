@@ -7,7 +7,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +22,10 @@ use crate::lifecycle::{FAREWELL, Stop};
 const MAX_GIVEN_UP: u32 = 100;
 /// How long it takes until one of them is forgotten: so many may be given up for ever.
 const FORGOTTEN: Duration = Duration::from_millis(500);
+/// Bytes of an answer that are handed on at once: a frame.
+const PIECE: usize = 16 * 1024;
+/// So few bytes may wait unwatched: they are not worth another frame.
+const FEW: usize = 1024;
 
 /// The requests of a connection. Clones count together.
 #[derive(Clone)]
@@ -227,17 +231,33 @@ where
 }
 
 /// The body of an answer, which tells whether it is taken and comes to its end.
+///
+/// Pieces are small, and the last byte of one goes by itself: the library asks for the next piece
+/// when all of the one before has found room, so a peer that lets in a byte now and then is noticed
+/// like one that lets in none.
 pub(crate) struct Watched<B> {
     body: Pin<Box<B>>,
+    /// What is left of what the body gave last.
+    rest: Bytes,
     answer: Answer,
     taken: Option<Taken>,
 }
 
-impl<B: Body> Watched<B> {
+impl<B: Body<Data = Bytes>> Watched<B> {
     /// In the task of its stream.
     pub(crate) fn new(body: B, mut answer: Answer) -> Self {
         answer.is_finished = body.is_end_stream();
-        Self { body: Box::pin(body), answer, taken: TAKEN.try_with(Taken::clone).ok() }
+        Self { body: Box::pin(body), rest: Bytes::new(), answer, taken: TAKEN.try_with(Taken::clone).ok() }
+    }
+
+    /// Takes a piece off the rest.
+    fn piece(&mut self) -> Piece {
+        let length = match self.rest.len() {
+            few @ ..=FEW => few,
+            whole @ ..=PIECE => whole - 1,
+            _ => PIECE,
+        };
+        Piece { bytes: self.rest.split_to(length), _held: Arc::clone(&self.answer.held) }
     }
 }
 
@@ -254,28 +274,39 @@ impl<B: Body<Data = Bytes>> Body for Watched<B> {
         if let Some(taken) = &self.taken {
             taken.wait_no_longer();
         }
-        let polled = self.body.as_mut().poll_frame(context);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.answer.is_finished = self.body.is_end_stream();
-                if let Some(taken) = self.taken.as_ref().filter(|_| frame.is_data()) {
-                    taken.wait();
+        if self.rest.is_empty() {
+            let Some(frame) = ready!(self.body.as_mut().poll_frame(context)).transpose()? else {
+                self.answer.is_finished = true;
+                return Poll::Ready(None);
+            };
+            match frame.into_data() {
+                Ok(data) => self.rest = data,
+                Err(trailers) => {
+                    self.answer.is_finished = true;
+                    return Poll::Ready(Some(Ok(trailers)));
                 }
             }
-            Poll::Ready(None) => self.answer.is_finished = true,
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
-        let held = &self.answer.held;
-        let kept = |bytes| Bytes::from_owner(Piece { bytes, _held: Arc::clone(held) });
-        polled.map_ok(|frame| frame.map_data(kept))
+        let piece = self.piece();
+        self.answer.is_finished = self.is_end_stream();
+        if let Some(taken) = &self.taken {
+            taken.wait();
+        }
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = u64::try_from(self.rest.len()).unwrap_or(u64::MAX);
+        let mut hint = self.body.size_hint();
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint.set_lower(hint.lower().saturating_add(rest));
+        hint
     }
 }
 
@@ -349,6 +380,32 @@ mod tests {
         drop(piece);
         assert!(timeout(PATIENCE * 2, running.sent(PATIENCE)).await.is_ok());
         assert_eq!(turns.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_goes_in_pieces_and_its_last_byte_by_itself() {
+        for (length, pieces) in [
+            (0, &[][..]),
+            (1, &[1]),
+            (FEW, &[FEW]),
+            (FEW + 1, &[FEW, 1]),
+            (PIECE, &[PIECE - 1, 1]),
+            (PIECE + 1, &[PIECE, 1]),
+            (PIECE * 2 + 5_000, &[PIECE, PIECE, 4_999, 1]),
+        ] {
+            let whole: Vec<u8> = (0..length).map(|number| u8::try_from(number % 251).unwrap()).collect();
+            let mut body = Watched::new(Full::new(Bytes::from(whole.clone())), Running::default().answer());
+            let (mut all, mut lengths) = (Vec::new(), Vec::new());
+            while !body.is_end_stream() {
+                assert_eq!(body.size_hint().exact(), u64::try_from(length - all.len()).ok());
+                assert!(!body.answer.is_finished);
+                let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+                lengths.push(piece.len());
+                all.extend_from_slice(&piece);
+            }
+            assert!(body.answer.is_finished && all == whole);
+            assert_eq!(lengths, pieces, "{length}");
+        }
     }
 
     #[tokio::test]
