@@ -50,7 +50,7 @@ pub(crate) const SECTIONS: &[Section] = &[
         doc: "The server as a program.",
         keys: keys! {
             "data_dir" data_dir: "The folder for the master key, and for database and mails unless they are elsewhere.\nMade at the first start, readable by its owner alone. Back it up: without the master key\nnobody's authenticator app works any more.";
-            "user" user: "The user to run as when root starts it, be it the server or a command: root opens the ports, and\nis given up before any file is opened. Certificates, the files of secrets and this file must be\nreadable by that user. Empty: nothing changes.";
+            "user" user: "The user to run as when root starts it, be it the server or a command: root opens the ports, and\nis given up before any other file is opened. Certificates, the files of secrets and this file must be\nreadable by that user. Empty: nothing changes.";
             "shutdown_grace" shutdown_grace: "How long running requests may take to end when the server is asked to stop, or to make room for\nanother that is started on SIGHUP.";
         },
     },
