@@ -26,7 +26,7 @@ pub(crate) struct Page {
     pub(crate) frame: Frame,
     pub(crate) rail: Rail,
     /// What the page System has more about, when it cannot wait.
-    pub(crate) pressing: Option<String>,
+    pub(crate) pressing: Option<system::Pressing>,
     pub(crate) q: String,
     pub(crate) filter_error: Option<String>,
     pub(crate) states: Vec<Choice>,

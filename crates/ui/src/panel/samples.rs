@@ -91,7 +91,7 @@ fn people(has_rows: bool) -> people::Page {
     people::Page {
         frame: frame(),
         rail: rail(Section::People),
-        pressing: has_rows.then(|| NAMES[4].into()),
+        pressing: has_rows.then(|| system::Pressing { title: NAMES[4].into(), words: Some(NAMES[4].into()) }),
         q: NAMES[4].into(),
         filter_error: (!has_rows).then(|| NAMES[4].into()),
         states: vec![Choice { value: "", label: "All", is_chosen: true }],

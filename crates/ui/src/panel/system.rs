@@ -49,6 +49,12 @@ pub(crate) struct Attention {
     pub(crate) link: &'static str,
 }
 
+/// Something that is told on other pages as well.
+pub(crate) struct Pressing {
+    pub(crate) title: String,
+    pub(crate) words: Option<String>,
+}
+
 /// A certificate in the list.
 pub(crate) struct Certificate {
     pub(crate) id: String,
@@ -117,12 +123,15 @@ pub(crate) async fn show(keeper: Keeper, Extension(certificates): Extension<Cert
 }
 
 /// What administrators are told on their first page, when a certificate cannot wait.
-pub(super) fn pressing(states: &[CertificateState], now: Timestamp) -> Option<String> {
+pub(super) fn pressing(states: &[CertificateState], now: Timestamp) -> Option<Pressing> {
     let pressing: Vec<_> = states.iter().filter(|state| state.is_pressing(now)).collect();
     match pressing.as_slice() {
         [] => None,
-        [one] => concern(one, now),
-        many => Some(format!("{} need attention.", words::count(many.len(), "certificate", "certificates"))),
+        [one] => Some(Pressing { title: "A certificate needs attention".to_owned(), words: concern(one, now) }),
+        many => {
+            let count = words::count(many.len(), "certificate", "certificates");
+            Some(Pressing { title: format!("{count} need attention"), words: None })
+        }
     }
 }
 
@@ -173,11 +182,11 @@ fn certificate(index: usize, state: &CertificateState, now: Timestamp) -> Certif
     };
     let source = source(state);
     let advice = match (source, standing, state.last_error.is_some()) {
-        (Source::Root, ..) => "Every machine that is to come in has to trust it. ostiary ca renew makes another.",
-        (Source::Files, CertificateStanding::Good, _) => "A new one in its place is taken up at once.",
+        (Source::Root, ..) => "Every machine that is to come in has to trust it",
+        (Source::Files, CertificateStanding::Good, _) => "A new one in its place is taken up at once",
         (Source::Files, ..) => TO_FILES,
         (Source::Authority, _, true) => TO_ORDERS,
-        (Source::Authority, CertificateStanding::Missing, false) => "It is being ordered.",
+        (Source::Authority, CertificateStanding::Missing, false) => "It is being ordered",
         (Source::Authority, ..) | (Source::House, ..) => "",
     };
     Certificate {
@@ -281,7 +290,9 @@ const fn unit(length: Span) -> (i64, &'static str) {
     match length.as_secs() {
         ..7_200 => (60, "minute"),
         7_200..172_800 => (3_600, "hour"),
-        _ => (86_400, "day"),
+        172_800..63_072_000 => (86_400, "day"),
+        // With a quarter of a day for leap years.
+        _ => (31_557_600, "year"),
     }
 }
 
@@ -342,7 +353,7 @@ mod tests {
         assert_eq!(ended.left.map(|left| left.value), Some(0));
 
         let missing = certificate(0, &state(None, None), NOW);
-        assert_eq!((missing.badge.words.as_str(), missing.advice), ("Missing", "It is being ordered."));
+        assert_eq!((missing.badge.words.as_str(), missing.advice), ("Missing", "It is being ordered"));
         assert!(missing.left.is_none());
     }
 
@@ -357,7 +368,7 @@ mod tests {
             };
             certificate(0, &state, NOW)
         };
-        assert_eq!(from_files(None).advice, "A new one in its place is taken up at once.");
+        assert_eq!(from_files(None).advice, "A new one in its place is taken up at once");
         assert_eq!(from_files(Some("broken")).advice, TO_FILES);
         assert_eq!(from_files(None).from.as_deref(), Some("/etc/ostiary/c.pem"));
     }
@@ -376,7 +387,7 @@ mod tests {
         let leaf = certificate(0, &of_house(Some(NOW), None), NOW);
         assert_eq!((leaf.title, leaf.advice, leaf.from.as_deref()), ("Certificate", "", Some("this server itself")));
         let told = pressing(&[of_house(None, Some("it ends"))], NOW).unwrap();
-        assert_eq!(told, "The root certificate of the house is valid for 10 more days alone.");
+        assert_eq!(told.words.unwrap(), "The root certificate of the house is valid for 10 more days alone.");
         let unmade = CertificateState { issuer: None, ..of_house(None, Some("no key")) };
         assert_eq!(certificate(0, &CertificateState { not_after: None, ..unmade }, NOW).advice, "");
     }
@@ -393,18 +404,24 @@ mod tests {
         };
         assert_eq!(life(Span::from_hours(160), Span::from_hours(80)), "3 of 7 days");
         assert_eq!(life(Span::from_hours(12), Span::from_mins(119)), "1 of 12 hours");
+        assert_eq!(life(Span::from_days(4_017), Span::from_days(3_651)), "9 of 11 years");
         assert_eq!(life(Span::from_mins(60), Span::from_mins(30)), "30 of 60 minutes");
     }
 
     #[test]
     fn administrators_hear_at_once_of_what_cannot_wait() {
         let days = |days, error| state(Some(Span::from_days(days)), error);
-        assert_eq!(pressing(&[days(60, None), days(60, Some("no answer"))], NOW), None);
-        let told = pressing(&[days(60, None), days(13, Some("no answer"))], NOW).unwrap();
+        assert!(pressing(&[days(60, None), days(60, Some("no answer"))], NOW).is_none());
+        let told = pressing(&[days(60, None), days(13, Some("no answer"))], NOW).unwrap().words.unwrap();
         assert!(told.ends_with("could not be renewed. It is valid for 13 more days."), "{told}");
         let told = pressing(&[state(None, Some("no answer"))], NOW).unwrap();
-        assert!(told.starts_with("There is no certificate for accounts.example.org and directory.example.org."));
-        assert_eq!(pressing(&[days(0, None), state(None, None)], NOW).unwrap(), "2 certificates need attention.");
+        assert!(
+            told.words
+                .unwrap()
+                .starts_with("There is no certificate for accounts.example.org and directory.example.org.")
+        );
+        let told = pressing(&[days(0, None), state(None, None)], NOW).unwrap();
+        assert_eq!((told.title.as_str(), told.words), ("2 certificates need attention", None));
     }
 
     #[test]
