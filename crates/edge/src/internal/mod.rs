@@ -166,9 +166,9 @@ impl Inner {
         let done = self.see_to_leaves().and(caught_up);
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         if let (Err(error), None) = (&done, &held.trouble) {
-            tracing::error!(%error, "certificates go on being made from the root in memory");
+            tracing::error!("certificates go on being made from the root in memory; the root that is stored: {error}");
         }
-        held.trouble = done.err().map(|error| error.to_string());
+        held.trouble = done.err().map(|error| format!("the root that is stored: {error}"));
     }
 
     /// Takes up the root that is stored, if it is another one.

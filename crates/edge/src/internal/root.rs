@@ -38,13 +38,15 @@ const MAX_NAME: usize = 64;
 #[derive(Debug, Error)]
 pub enum RootError {
     /// The store did not answer.
-    #[error("the root cannot be fetched: {0}")]
+    #[error("it cannot be fetched: {0}")]
     Store(#[from] StoreError),
     /// The key of the stored root does not open.
-    #[error("the key of the root cannot be opened, it was sealed with another master key: {0}")]
+    #[error(
+        "its key does not open: it was sealed with another master key ({0}); bring that one back from a backup, or make another root with `ostiary ca renew`"
+    )]
     Sealed(VaultError),
     /// The stored root cannot be used.
-    #[error("the stored root cannot be used: {0}")]
+    #[error("what is stored cannot be used: {0}")]
     Unreadable(String),
     /// It could not be made.
     #[error("it cannot be made: {0}")]

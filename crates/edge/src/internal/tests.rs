@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Request;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST};
 use http_body_util::BodyExt as _;
@@ -116,6 +118,12 @@ fn judged(root: &Root, key: &CertifiedKey, host: &str, now: Timestamp) -> Result
     verify_server_name(&leaf, &ServerName::try_from(host.to_owned()).unwrap())
 }
 
+fn pem(key: &CertifiedKey) -> String {
+    let der = STANDARD.encode(key.cert.first().unwrap());
+    let lines: Vec<_> = der.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
 #[tokio::test]
 async fn every_host_has_a_certificate_that_clients_take() {
     let house = House::new().await;
@@ -162,6 +170,22 @@ async fn whoever_steals_the_key_vouches_for_this_house_alone() {
         let leaf = root.leaf(&[host.to_owned()], NOW).unwrap();
         assert_eq!(judged(&root, &leaf.key, host, NOW).is_ok(), is_good, "{host}");
         assert_eq!(root.is_for(host), is_good, "{host}");
+    }
+    // OpenSSL is of the same opinion.
+    let (root_file, leaf_file) = (house.folder.path().join("root.pem"), house.folder.path().join("leaf.pem"));
+    std::fs::write(&root_file, root.pem()).unwrap();
+    for (host, told) in [
+        ("any.example.org", "leaf.pem: OK"),
+        ("evil.example", "permitted subtree violation"),
+        ("192.0.2.1", "excluded subtree violation"),
+    ] {
+        let leaf = root.leaf(&[host.to_owned()], NOW).unwrap();
+        std::fs::write(&leaf_file, pem(&leaf.key)).unwrap();
+        let mut openssl = std::process::Command::new("openssl");
+        openssl.args(["verify", "-purpose", "sslserver", "-attime", &NOW.as_secs().to_string(), "-CAfile"]);
+        let output = openssl.arg(&root_file).arg(&leaf_file).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(said.contains(told), "{host}: {said}");
     }
     // One good name does not bring a bad one in.
     let both = ["accounts.example.org".to_owned(), "evil.example".to_owned()];

@@ -1,6 +1,6 @@
 //! `ostiary ca …`.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use ostiary_edge::{Certificates, Root};
 
@@ -38,8 +38,8 @@ pub(crate) fn run(config: &Config, command: &CaCommand) -> Result<()> {
         // Nothing is served from here.
         let internal = internal(&app, config, &Certificates::new());
         let root = match command {
-            CaCommand::Show { .. } => internal.root_of_the_house().await?,
-            CaCommand::Renew { yes: true } => internal.renew_root().await?,
+            CaCommand::Show { .. } => internal.root_of_the_house().await.context("the root")?,
+            CaCommand::Renew { yes: true } => internal.renew_root().await.context("the root")?,
             CaCommand::Renew { yes: false } => bail!(
                 "every machine that trusts the root of now turns away until it trusts the new one as well; say --yes when that is wanted"
             ),

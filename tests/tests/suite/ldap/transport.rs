@@ -182,13 +182,20 @@ async fn start_tls_goes_by_the_letter() -> Result<()> {
 
 #[tokio::test]
 async fn without_a_certificate_there_is_no_start_tls() -> Result<()> {
-    let house = House::start(Setup::on(Pair::Embedded)).await?;
-    let mut wire = house.wire().await?;
-    let found = wire.search(root(), Vec::new()).await?;
-    assert!(!found.entries[0].attributes[0].vals.contains(&START_TLS.as_bytes().to_vec()));
-    let answer = wire.ask(start_tls(None)).await?;
-    assert_eq!(result_of(&answer.op)?.code, LdapResultCode::ProtocolError);
-    assert_eq!(wire.search(root(), Vec::new()).await?.entries.len(), 1, "and it goes on in clear text");
+    // One that was ordered and never came is none.
+    let ordering = Setup::on(Pair::Embedded)
+        .with("OSTIARY_HTTPS__MODE", "acme")
+        .with("OSTIARY_HTTPS__LISTEN", "127.0.0.1:0")
+        .with("OSTIARY_ACME__DIRECTORY", "https://127.0.0.1:9/dir");
+    for setup in [Setup::on(Pair::Embedded), ordering] {
+        let house = House::start(setup).await?;
+        let mut wire = house.wire().await?;
+        let found = wire.search(root(), Vec::new()).await?;
+        assert!(!found.entries[0].attributes[0].vals.contains(&START_TLS.as_bytes().to_vec()));
+        let answer = wire.ask(start_tls(None)).await?;
+        assert_eq!(result_of(&answer.op)?.code, LdapResultCode::ProtocolError);
+        assert_eq!(wire.search(root(), Vec::new()).await?.entries.len(), 1, "and it goes on in clear text");
+    }
     Ok(())
 }
 
