@@ -12,9 +12,13 @@ if (!modules) throw new Error('OSTIARY_TEST_NODE_MODULES is not set: run this by
 export const load = createRequire(join(modules, 'from-here.js'));
 const { chromium } = load('playwright-core');
 
-/** Starts Chromium with a fresh profile and nothing that calls home. */
-export function openBrowser() {
+/**
+ * Starts Chromium with a fresh profile and nothing that calls home. In a folder `home` it looks for
+ * authorities that its user trusts, in `.pki/nssdb`.
+ */
+export function openBrowser(home) {
   return chromium.launch({
+    env: home ? { ...process.env, HOME: home } : process.env,
     executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
     headless: true,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',

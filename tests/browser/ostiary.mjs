@@ -7,7 +7,7 @@
 // `bash tests/run browser` sets all three.
 import { spawn } from 'node:child_process';
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -40,7 +40,7 @@ export function run(program, args, { stdin = '', env = process.env, cwd } = {}) 
 }
 
 /** A free port of the loopback address. */
-function freePort() {
+export function freePort() {
   return new Promise((done, fail) => {
     const probe = createServer().on('error', fail).listen(0, '127.0.0.1', () => {
       const { port } = probe.address();
@@ -69,10 +69,12 @@ export class Ostiary {
   output = '';
   log = '';
 
-  /** Starts a server on one of `pairs`; `settings` are further OSTIARY_… variables. */
-  static async start(pair, settings = {}) {
+  /** Starts a server on one of `pairs`; `settings` are further OSTIARY_… variables, `file` what its ostiary.toml says. */
+  static async start(pair, settings = {}, file = '') {
     const made = new Ostiary();
     made.folder = await mkdtemp(join(tmpdir(), 'ostiary-'));
+    if (file) await writeFile(join(made.folder, 'ostiary.toml'), file);
+    if (settings.OSTIARY_HTTPS__MODE) settings = { ...settings, OSTIARY_HTTPS__LISTEN: `127.0.0.1:${await freePort()}` };
     made.httpPort = await freePort();
     made.ldapPort = await freePort();
     // Nothing of the caller's own settings may reach the server under test.
@@ -90,8 +92,9 @@ export class Ostiary {
       made.env.OSTIARY_DATABASE__URL = made.database.url;
       made.env.OSTIARY_CACHE__URL = `${cache}/${randomInt(1, 16384)}`;
     }
-    made.accounts = `http://accounts.localhost:${made.httpPort}`;
-    made.directory = `http://directory.localhost:${made.httpPort}`;
+    const secure = made.env.OSTIARY_HTTPS__LISTEN?.split(':').at(-1);
+    const at = (host) => (secure ? `https://${host}.localhost:${secure}` : `http://${host}.localhost:${made.httpPort}`);
+    [made.accounts, made.directory] = [at('accounts'), at('directory')];
     made.ldap = `ldap://127.0.0.1:${made.ldapPort}`;
     made.baseDn = 'dc=localhost';
     await made.#serve();
@@ -121,7 +124,7 @@ export class Ostiary {
 
   /** The one-time address that makes the first administrator, as the server printed it. */
   get setUpLink() {
-    const found = /http:\/\/\S+\/set-up\/\S+/.exec(this.output);
+    const found = /https?:\/\/\S+\/set-up\/\S+/.exec(this.output);
     if (!found) throw new Error(`no set-up link in:\n${this.output}`);
     return found[0];
   }

@@ -10,10 +10,14 @@ const script = join(dirname(fileURLToPath(import.meta.url)), 'run-directus.sh');
 const json = { 'content-type': 'application/json' };
 
 export class Directus {
-  /** Prepares one on `port`; nothing runs yet, but `base` is known, as redirect addresses need it. */
+  /**
+   * Prepares one on `port`; nothing runs yet, but `base` is known, as redirect addresses need it. Set
+   * `site` before the start when browsers come by another address.
+   */
   static async prepare(port) {
     const made = new Directus();
     made.base = `http://127.0.0.1:${port}`;
+    made.site = made.base;
     made.folder = await mkdtemp(join(tmpdir(), 'directus-'));
     made.database = await newDatabase('directus');
     made.env = {
@@ -29,7 +33,7 @@ export class Directus {
 
   /** Starts it with `settings` (AUTH_…) and makes the roles `{ name: uuid }`. */
   async start(settings, roles) {
-    Object.assign(this.env, settings);
+    Object.assign(this.env, { PUBLIC_URL: this.site }, settings);
     await this.#script('start');
     await this.#script('roles', ...Object.entries(roles).map(([name, id]) => `${name}=${id}`));
   }
@@ -82,18 +86,23 @@ export class Directus {
       .filter((entry) => !['local', 'ldap'].includes(entry.driver));
     const place = offered.findIndex((entry) => entry.name === provider);
     if (place < 0) throw new Error(`Directus offers no provider "${provider}"`);
-    await page.goto(`${this.base}/admin/login`, { waitUntil: 'load' });
+    await page.goto(`${this.site}/admin/login`, { waitUntil: 'load' });
     const button = page.locator('a.sso-link').nth(place);
     await button.waitFor({ timeout: 60_000 });
     await button.click();
   }
 
-  /** Waits until the browser is back, signed in, and gives the id of the user of its session. */
-  async arrive(page) {
-    await page.waitForURL((to) => to.origin === this.base && to.pathname.startsWith('/admin/')
+  /** Waits until the browser is back. */
+  async back(page) {
+    await page.waitForURL((to) => to.origin === this.site && to.pathname.startsWith('/admin/')
       && (to.pathname !== '/admin/login' || to.searchParams.has('reason')), { timeout: 60_000 });
     const reason = new URL(page.url()).searchParams.get('reason');
     if (reason) throw new Error(`Directus refused the sign-in: ${reason}\n${await this.#script('logs', '20')}`);
+  }
+
+  /** Waits until the browser is back, signed in, and gives the id of the user of its session. */
+  async arrive(page) {
+    await this.back(page);
     const { status, body } = await this.call(page, 'GET', '/users/me?fields=id');
     if (status !== 200) throw new Error(`Directus answered ${status} to its own session`);
     return body.data.id;
@@ -101,7 +110,7 @@ export class Directus {
 
   /** Calls Directus with the cookies of a page's browser. */
   async call(page, method, path, data) {
-    const answer = await page.context().request.fetch(this.base + path, { method, data });
+    const answer = await page.context().request.fetch(this.site + path, { method, data });
     const text = await answer.text();
     return { status: answer.status(), body: text ? JSON.parse(text) : undefined };
   }
