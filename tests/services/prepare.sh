@@ -15,7 +15,8 @@ done
 programs() {
   postgres_install
   redis_install
-  debian curl=curl systemd-socket-activate=systemd ldapwhoami=ldap-utils /usr/sbin/slapd=slapd /usr/bin/chromium=chromium pebble=pebble /usr/sbin/knotd=knot
+  debian curl=curl systemd-socket-activate=systemd ldapwhoami=ldap-utils /usr/sbin/slapd=slapd /usr/bin/chromium=chromium pebble=pebble /usr/sbin/knotd=knot \
+    testssl=testssl.sh sslscan=sslscan certutil=libnss3-tools
 }
 python() { python_install; }
 sssd() { sssd_install; }
