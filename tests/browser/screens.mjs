@@ -6,14 +6,16 @@
 //
 //   OSTIARY_TEST_SCREENS      folder for the pictures (target/screens)
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { openBrowser, openVisit } from './browser.mjs';
 import { accessible, noSidewaysScroll } from './checks.mjs';
-import { Ostiary, pairs } from './ostiary.mjs';
+import { Ostiary, pairs, run } from './ostiary.mjs';
 import { groups, keeper, orgName, people, shown } from './population.mjs';
 import { consent, enrol, enterCode, fill, follow, signIn } from './steps.mjs';
 
@@ -29,6 +31,8 @@ let browser;
 let ostiary;
 let visitor; // Ada, who signs in to My Directus
 let admin; // Björk, who keeps the directory
+let house; // another server, over HTTPS
+let housekeeper; // who keeps that one
 
 /** Takes the four pictures of a page, then judges it in all four states and at 320 px. */
 async function capture({ page }, name) {
@@ -76,6 +80,8 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await ostiary?.stop();
+  await house?.stop();
+  if (house) await rm(house.files, { recursive: true, force: true });
 });
 
 /** A picture is a test: it fails when the page does, or when the page complains. */
@@ -194,6 +200,43 @@ picture('own-group-refused', () => visitor, async () => {
 });
 picture('own-group-only', () => visitor, async () => { await visitor.page.goto(`${ostiary.directory}/people`); });
 picture('account-of-manager', () => visitor, async () => { await visitor.page.goto(`${ostiary.accounts}/account`); });
+picture('system-without-https', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/system`); });
+test('a house with certificates of its own opens', async () => {
+  const files = await mkdtemp(join(tmpdir(), 'ostiary-'));
+  const [certificate, key] = [join(files, 'certificate.pem'), join(files, 'key.pem')];
+  const { code, stderr } = await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
+    '-nodes', '-days', '9', '-subj', '/CN=ldap.localhost', '-addext', 'subjectAltName=DNS:ldap.localhost,DNS:ldap2.localhost,DNS:ldap3.localhost',
+    '-keyout', key, '-out', certificate]);
+  assert.equal(code, 0, stderr);
+  house = await Ostiary.start(pairs[0], {
+    OSTIARY_SITE__ORG_NAME: orgName,
+    OSTIARY_HTTPS__MODE: 'internal',
+    OSTIARY_LDAP__CERTIFICATE_FILE: certificate,
+    OSTIARY_LDAP__KEY_FILE: key,
+  });
+  house.files = files;
+  housekeeper = await openVisit(browser, [house.accounts, house.directory], { ignoreHTTPSErrors: true });
+  const { page } = housekeeper;
+  await page.goto(house.setUpLink);
+  await fill(page, {
+    username: keeper.username, email: keeper.email, given_name: keeper.given, family_name: keeper.family, password,
+  });
+  await follow(page, 'main form button.button-main');
+  await enrol(page);
+});
+picture('system', () => housekeeper, async () => { await housekeeper.page.goto(`${house.directory}/system`); });
+picture('system-needs-attention', () => housekeeper, async () => {
+  await writeFile(join(house.files, 'certificate.pem'), 'half written');
+  const attention = housekeeper.page.getByText('One thing needs attention');
+  for (const limit = Date.now() + 60_000; Date.now() < limit && !await attention.isVisible(); await sleep(1000)) {
+    await housekeeper.page.goto(`${house.directory}/system`);
+  }
+  assert.ok(await attention.isVisible());
+});
+picture('people-while-something-presses', () => housekeeper, async () => {
+  await housekeeper.page.goto(`${house.directory}/people`);
+  assert.ok(await housekeeper.page.getByRole('link', { name: 'Look at System' }).isVisible());
+});
 picture('attributes-empty', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/attributes`); });
 picture('attribute-new', () => admin, async () => { await admin.page.goto(`${ostiary.directory}/attributes/new`); });
 picture('attribute-refused', () => admin, async () => {
