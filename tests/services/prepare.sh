@@ -3,11 +3,11 @@
 #
 #   prepare.sh FOLDER PART ...
 #
-# Parts: programs (Debian packages), python (python-ldap3), sssd, tools (Node, Playwright, axe-core),
+# Parts: programs (Debian packages, Pebble), python (python-ldap3, Caddy), sssd, tools (Node, Playwright, axe-core),
 # directus, fonts (only for pictures). For each part FOLDER gets a file PART.done or PART.failed.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-for helper in common postgres redis python sssd node; do
+for helper in common postgres redis python pebble sssd node; do
   # shellcheck disable=SC1090
   . "$here/$helper.sh"
 done
@@ -15,8 +15,10 @@ done
 programs() {
   postgres_install
   redis_install
-  debian curl=curl systemd-socket-activate=systemd ldapwhoami=ldap-utils /usr/sbin/slapd=slapd /usr/bin/chromium=chromium pebble=pebble /usr/sbin/knotd=knot \
-    testssl=testssl.sh sslscan=sslscan certutil=libnss3-tools
+  debian curl=curl systemd-socket-activate=systemd ldapwhoami=ldap-utils /usr/sbin/slapd=slapd /usr/bin/chromium=chromium /usr/sbin/knotd=knot \
+    testssl=testssl.sh sslscan=sslscan certutil=libnss3-tools \
+    openssl=openssl ip=iproute2 unshare=util-linux '/usr/lib/*/faketime/libfaketimeMT.so.1=libfaketime'
+  pebble_install
 }
 python() { python_install; }
 sssd() { sssd_install; }

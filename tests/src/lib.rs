@@ -18,6 +18,7 @@ mod certificates;
 mod chance;
 mod html;
 mod journeys;
+mod machine;
 mod pair;
 mod pebble;
 mod postgres;
@@ -31,10 +32,11 @@ pub use certificates::{Authority, Issued};
 pub use chance::random_hex;
 pub use html::{Form, text_of};
 pub use journeys::{Application, Asked, Person, Tokens};
+pub use machine::Machine;
 pub use pair::Pair;
 pub use pebble::{Pebble, free_port};
 pub use postgres::FreshPostgres;
-pub use process::{Finished, run};
+pub use process::{Finished, brought_by, run};
 pub use server::{Ostiary, Setup};
 
 /// Makes two tests of each async function named: one on SQLite and memory, one on PostgreSQL and

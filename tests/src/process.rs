@@ -1,9 +1,12 @@
 //! Running programs to their end.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+
+use crate::binary::repository;
 
 /// A program that has ended.
 #[derive(Debug)]
@@ -48,4 +51,16 @@ pub fn run(command: &mut Command, stdin: &str) -> Result<Finished> {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
+}
+
+/// Has a script of `tests/services` bring a program, unless it is there, and gives the path that it
+/// prints.
+///
+/// # Errors
+/// When it cannot be brought.
+pub fn brought_by(script: &str) -> Result<PathBuf> {
+    let mut command = Command::new("bash");
+    command.arg(repository().join("tests/services").join(script));
+    let told = run(&mut command, "")?.ok().with_context(|| format!("tests/services/{script}"))?;
+    Ok(told.trim().into())
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::binary::binary;
+use crate::machine::Machine;
 use crate::pair::{Pair, given};
 use crate::postgres::FreshPostgres;
 use crate::process::{Finished, run};
@@ -24,13 +25,14 @@ pub struct Setup {
     pair: Pair,
     settings: Vec<(String, String)>,
     file: Option<String>,
+    machine: Option<Arc<Machine>>,
 }
 
 impl Setup {
     /// On a pair, with defaults but for the ports and the folder.
     #[must_use]
     pub const fn on(pair: Pair) -> Self {
-        Self { pair, settings: Vec::new(), file: None }
+        Self { pair, settings: Vec::new(), file: None, machine: None }
     }
 
     /// With a variable such as `OSTIARY_LOCKOUT__WINDOW`.
@@ -44,6 +46,13 @@ impl Setup {
     #[must_use]
     pub fn with_file(mut self, text: &str) -> Self {
         self.file = Some(text.to_owned());
+        self
+    }
+
+    /// On a machine of its own.
+    #[must_use]
+    pub fn inside(mut self, machine: &Arc<Machine>) -> Self {
+        self.machine = Some(Arc::clone(machine));
         self
     }
 
@@ -62,6 +71,8 @@ impl Setup {
     /// # Errors
     /// When the servers of the pair are not there.
     pub async fn prepare(self) -> Result<Ostiary> {
+        // For the tests' own client. Nothing is lost when another test has chosen before.
+        let _ = ostiary_edge::choose_tls_library();
         let folder = tempfile::Builder::new().prefix("ostiary-").tempdir()?;
         let mut settings = vec![
             ("OSTIARY_SERVER__DATA_DIR".to_owned(), folder.path().join("data").display().to_string()),
@@ -87,7 +98,8 @@ impl Setup {
         if let Some(text) = self.file {
             std::fs::write(folder.path().join("ostiary.toml"), text)?;
         }
-        Ok(Ostiary { pair: self.pair, settings, process: None, output: String::new(), database, folder })
+        let (pair, machine) = (self.pair, self.machine);
+        Ok(Ostiary { pair, settings, process: None, output: String::new(), machine, database, folder })
     }
 }
 
@@ -99,6 +111,7 @@ pub struct Ostiary {
     process: Option<Process>,
     output: String,
     // Dropped after the process, and in this order.
+    machine: Option<Arc<Machine>>,
     database: Option<FreshPostgres>,
     folder: TempDir,
 }
@@ -121,13 +134,36 @@ impl Ostiary {
     /// A command of the binary with this server's settings and nothing of the caller's own.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = match &self.machine {
+            Some(machine) => machine.command(binary()),
+            None => Command::new(binary()),
+        };
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OSTIARY_")) {
             command.env_remove(name);
         }
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.folder.path());
         command
+    }
+
+    /// Has the server believe from its next start on that it is so many seconds later.
+    ///
+    /// # Errors
+    /// When the library for it is not there.
+    pub fn set_clock(&mut self, seconds: i64) -> Result<()> {
+        let library = std::fs::read_dir("/usr/lib")?
+            .filter_map(|folder| Some(folder.ok()?.path().join("faketime/libfaketimeMT.so.1")))
+            .find(|path| path.exists())
+            .context("libfaketime is missing: it is Debian's package libfaketime")?;
+        self.settings.retain(|(name, _)| !name.contains("FAKETIME") && name != "LD_PRELOAD");
+        for (name, value) in [
+            ("LD_PRELOAD", library.display().to_string()),
+            ("FAKETIME", format!("{seconds:+}s")),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ] {
+            self.settings.push((name.to_owned(), value));
+        }
+        Ok(())
     }
 
     /// Starts the server on what is in its folder and database already, on the ports it had.

@@ -2,51 +2,71 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use ostiary_tests::{Ostiary, Pair, Pebble, Setup, eventually, free_port, run};
 use tempfile::TempDir;
 
+pub(super) const HOSTS: [&str; 2] = ["accounts.example.test", "directory.example.test"];
+
+/// A server of `pair` that orders from `pebble`, on any ports.
+pub(super) fn ordering_from(pair: Pair, pebble: &Pebble, challenge: &str) -> Setup {
+    Setup::on(pair)
+        .with("OSTIARY_SITE__DOMAIN", "example.test")
+        .with("OSTIARY_HTTPS__LISTEN", "127.0.0.1:0")
+        .with("OSTIARY_HTTPS__MODE", "acme")
+        .with("OSTIARY_LDAP__TLS_LISTEN", "127.0.0.1:0")
+        .with("OSTIARY_ACME__DIRECTORY", &pebble.directory())
+        .with("OSTIARY_ACME__CA_FILE", &pebble.ca_file.display().to_string())
+        .with("OSTIARY_ACME__CHALLENGES", challenge)
+}
+
+/// Whether curl, which trusts `root`, gets the page of `host` from this server.
+pub(super) async fn is_served(ostiary: &Ostiary, host: &str, root: &Path) -> Result<bool> {
+    let port = ostiary.https_address()?.port();
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--output", "/dev/null", "--max-time", "10", "--noproxy", "*", "--cacert"]).arg(root);
+    curl.args(["--resolve", &format!("{host}:{port}:127.0.0.1"), &format!("https://{host}:{port}/")]);
+    Ok(tokio::task::spawn_blocking(move || run(&mut curl, "")).await??.code == Some(0))
+}
+
 /// A server that orders from a Pebble of its own.
-struct Ordering {
-    ostiary: Ostiary,
-    pebble: Pebble,
-    https: u16,
+pub(super) struct Ordering {
+    pub(super) ostiary: Ostiary,
+    pub(super) pebble: Pebble,
     // Holds the files.
     _folder: TempDir,
 }
 
 impl Ordering {
     async fn start(challenge: &str) -> Result<Self> {
+        Self::start_with(challenge, Duration::from_secs(3_600), |setup| setup).await
+    }
+
+    /// The same with certificates that are good for `life`, and other settings.
+    pub(super) async fn start_with(
+        challenge: &str,
+        life: Duration,
+        change: impl FnOnce(Setup) -> Setup,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (http, https) = (free_port()?, free_port()?);
-        let pebble = Pebble::start(folder.path(), http, https)?;
-        let ostiary = Setup::on(Pair::Embedded)
-            .with("OSTIARY_SITE__DOMAIN", "example.test")
+        let pebble = Pebble::start(folder.path(), (http, https), life)?;
+        let setup = ordering_from(Pair::Embedded, &pebble, challenge)
             .with("OSTIARY_HTTP__LISTEN", &format!("127.0.0.1:{http}"))
-            .with("OSTIARY_HTTPS__LISTEN", &format!("127.0.0.1:{https}"))
-            .with("OSTIARY_HTTPS__MODE", "acme")
-            .with("OSTIARY_LDAP__TLS_LISTEN", "127.0.0.1:0")
-            .with("OSTIARY_ACME__DIRECTORY", &pebble.directory())
-            .with("OSTIARY_ACME__CA_FILE", &pebble.ca_file.display().to_string())
-            .with("OSTIARY_ACME__CHALLENGES", challenge)
-            .start()
-            .await?;
-        Ok(Self { ostiary, pebble, https, _folder: folder })
+            .with("OSTIARY_HTTPS__LISTEN", &format!("127.0.0.1:{https}"));
+        let ostiary = change(setup).start().await?;
+        Ok(Self { ostiary, pebble, _folder: folder })
     }
 
-    /// Whether curl, which trusts `root`, gets the page of `host`.
     async fn is_served(&self, host: &str, root: &Path) -> Result<bool> {
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--output", "/dev/null", "--max-time", "10", "--noproxy", "*", "--cacert"]).arg(root);
-        curl.args(["--resolve", &format!("{host}:{}:127.0.0.1", self.https)]);
-        curl.arg(format!("https://{host}:{}/", self.https));
-        Ok(tokio::task::spawn_blocking(move || run(&mut curl, "")).await??.code == Some(0))
+        is_served(&self.ostiary, host, root).await
     }
 
-    async fn until_served(&self) -> Result<()> {
+    pub(super) async fn until_served(&self) -> Result<()> {
         let root = self.pebble.root()?;
-        for host in ["accounts.example.test", "directory.example.test"] {
+        for host in HOSTS {
             eventually(&format!("the certificate of {host}, the log says\n{}", self.ostiary.log()), async || {
                 Ok(self.is_served(host, &root).await?.then_some(()))
             })

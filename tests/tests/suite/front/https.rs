@@ -52,7 +52,7 @@ impl Front {
     }
 }
 
-fn serial(finished: &Finished) -> Result<String> {
+pub(super) fn serial(finished: &Finished) -> Result<String> {
     let pem = finished.stdout.split_once("-----BEGIN CERTIFICATE-----").context("no certificate was shown")?.1;
     Ok(pem.split_once("-----END").context("it has no end")?.0.to_owned())
 }

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
-use ostiary_tests::{Authority, Pair, Setup, on_both_pairs, repository, run};
+use anyhow::{Result, ensure};
+use ostiary_tests::{Authority, Pair, Setup, brought_by, on_both_pairs, repository, run};
 
 on_both_pairs!(python_ldap3_reads_the_schema_and_does_everything);
 
@@ -53,8 +53,5 @@ async fn python_ldap3_reads_the_schema_and_does_everything(pair: Pair) -> Result
 
 /// A Python that has the library, installed now if it is not there.
 async fn interpreter() -> Result<PathBuf> {
-    let mut command = Command::new("bash");
-    command.arg(repository().join("tests/services/python.sh"));
-    let told = tokio::task::spawn_blocking(move || run(&mut command, "")).await??;
-    told.ok().context("tests/services/python.sh").map(|path| path.trim().into())
+    tokio::task::spawn_blocking(|| brought_by("python.sh")).await?
 }
