@@ -110,6 +110,9 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(certificates.resolver(strangers)));
         config.alpn_protocols = protocols;
+        // All that is offered is good, so a client could as well choose; that it cannot is what
+        // scanners and the house rules behind them ask for (RFC 9325 section 4.2.1).
+        config.ignore_client_order = true;
         // Programs that open a connection for each sign-in come again and again: a ticket spares
         // both sides the signature, and us the memory.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(told)?;
@@ -135,9 +138,10 @@ mod tests {
     use rcgen::{CertifiedKey as Made, generate_simple_self_signed};
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
     use rustls::sign::CertifiedKey;
-    use rustls::{ClientConfig, ProtocolVersion, RootCertStore};
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use rustls::{CipherSuite, ClientConfig, NamedGroup, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio_rustls::TlsConnector;
+    use tokio_rustls::client::TlsStream as ClientStream;
 
     use super::*;
 
@@ -152,22 +156,56 @@ mod tests {
         (Tls::for_https(&certificates, PATIENCE).unwrap(), cert.der().clone())
     }
 
+    type Pair = (Encrypted<DuplexStream>, ClientStream<DuplexStream>);
+
+    /// A handshake with a client that trusts `certificate` and knows what `provider` knows.
+    async fn shaken(
+        tls: &Tls,
+        certificate: &CertificateDer<'static>,
+        provider: CryptoProvider,
+        version: &'static SupportedProtocolVersion,
+    ) -> Pair {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let (ours, theirs) = duplex(16 * 1024);
+        let connector = TlsConnector::from(Arc::new(config));
+        let client = connector.connect(ServerName::try_from("localhost").unwrap(), theirs);
+        let (server, client) = tokio::join!(tls.handshake(ours), client);
+        (server.unwrap(), client.unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_is_recorded_today_cannot_be_read_by_the_computers_of_tomorrow() {
+        let (tls, certificate) = made();
+        let (server, _client) = shaken(&tls, &certificate, provider(), &TLS13).await;
+        let group = server.get_ref().1.negotiated_key_exchange_group().unwrap();
+        assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
+    }
+
+    #[tokio::test]
+    async fn the_server_chooses_the_cipher() {
+        let (tls, certificate) = made();
+        let mut backwards = provider();
+        backwards.cipher_suites.reverse();
+        for (version, first) in [
+            (&TLS12, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+            (&TLS13, CipherSuite::TLS13_AES_256_GCM_SHA384),
+        ] {
+            let (server, _client) = shaken(&tls, &certificate, backwards.clone(), version).await;
+            assert_eq!(server.get_ref().1.negotiated_cipher_suite().unwrap().suite(), first);
+        }
+    }
+
     #[tokio::test]
     async fn both_versions_are_spoken() {
         let (tls, certificate) = made();
         for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
-            let mut roots = RootCertStore::empty();
-            roots.add(certificate.clone()).unwrap();
-            let config = ClientConfig::builder_with_provider(Arc::new(provider()))
-                .with_protocol_versions(&[version])
-                .unwrap()
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            let (ours, theirs) = duplex(16 * 1024);
-            let connector = TlsConnector::from(Arc::new(config));
-            let client = connector.connect(ServerName::try_from("localhost").unwrap(), theirs);
-            let (server, client) = tokio::join!(tls.handshake(ours), client);
-            let (mut server, mut client) = (server.unwrap(), client.unwrap());
+            let (mut server, mut client) = shaken(&tls, &certificate, provider(), version).await;
             assert_eq!(server.get_ref().1.protocol_version(), Some(expected));
             client.write_all(b"hello").await.unwrap();
             let mut heard = [0; 5];
