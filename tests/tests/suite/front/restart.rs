@@ -26,8 +26,9 @@ const THOUGHT: Duration = Duration::from_millis(3);
 
 /// A server on sockets that it was given, so that no other test can have its ports.
 struct House {
-    ostiary: Ostiary,
+    // Dropped before the folder, in which it has its log.
     server: Launched,
+    ostiary: Ostiary,
     http: SocketAddr,
     ldap: SocketAddr,
 }
@@ -42,7 +43,7 @@ impl House {
         command.arg("serve");
         let mut command = given(&command, vec![http_socket, ldap_socket])?;
         let server = Launched::start(&mut command, ostiary.folder()).await?;
-        Ok(Self { ostiary, server, http, ldap })
+        Ok(Self { server, ostiary, http, ldap })
     }
 
     async fn is_well(&self) -> Result<()> {
