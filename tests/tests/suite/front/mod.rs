@@ -4,6 +4,7 @@ mod acme;
 mod https;
 mod launch;
 mod restart;
+mod scanners;
 mod services;
 mod sites;
 mod sites_https;
