@@ -1,8 +1,11 @@
 //! The front: what stands at the ports and before the pages.
 
 mod acme;
+mod attacks;
+mod hosts;
 mod https;
 mod launch;
+mod proxy;
 mod restart;
 mod scanners;
 mod services;
@@ -10,3 +13,4 @@ mod sites;
 mod sites_https;
 mod sites_streams;
 mod sockets;
+mod wire;
