@@ -2,13 +2,14 @@
 //! which a real one tells where a request comes from.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::cookie::{CookieStore, Jar};
 use reqwest::header::{HeaderMap, LOCATION, ORIGIN};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, redirect};
 use url::Url;
 
 use crate::html::{self, Form};
@@ -45,10 +46,24 @@ impl Browser {
     /// # Errors
     /// When the server did not say where it is.
     pub fn new(ostiary: &Ostiary) -> Result<Self> {
+        Self::made(ostiary, Client::builder())
+    }
+
+    /// The same over HTTPS: whoever the certificate in the file `root` belongs to is trusted, and
+    /// nobody else.
+    ///
+    /// # Errors
+    /// When the file holds none.
+    pub fn trusting(ostiary: &Ostiary, root: &Path) -> Result<Self> {
+        let root = Certificate::from_pem(&std::fs::read(root)?)?;
+        Self::made(ostiary, Client::builder().add_root_certificate(root))
+    }
+
+    fn made(ostiary: &Ostiary, builder: ClientBuilder) -> Result<Self> {
         let jar = Arc::new(Jar::default());
         let (accounts, directory) = (Url::parse(ostiary.accounts()?)?, Url::parse(ostiary.directory()?)?);
         let own = SocketAddr::new(ostiary.http_address()?.ip(), 0);
-        let mut builder = Client::builder()
+        let mut builder = builder
             .cookie_provider(Arc::clone(&jar))
             .redirect(redirect::Policy::none())
             .timeout(Duration::from_secs(30))
