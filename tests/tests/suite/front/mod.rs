@@ -13,4 +13,5 @@ mod sites;
 mod sites_https;
 mod sites_streams;
 mod sockets;
+mod state;
 mod wire;
