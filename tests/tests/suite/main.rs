@@ -23,3 +23,4 @@ mod pages_managers;
 mod pages_panel;
 mod pages_pictures;
 mod pages_sign_in;
+mod tables;

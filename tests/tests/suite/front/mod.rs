@@ -2,10 +2,15 @@
 
 mod acme;
 mod attacks;
+mod caddy;
+mod files;
 mod hosts;
 mod https;
+mod internal;
 mod launch;
+mod nodes;
 mod proxy;
+mod renewal;
 mod restart;
 mod scanners;
 mod services;

@@ -13,7 +13,6 @@ mod python;
 mod rights;
 mod schema;
 mod speed;
-mod table;
 mod tools;
 mod transport;
 mod values;
