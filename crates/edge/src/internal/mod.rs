@@ -157,6 +157,9 @@ impl Inner {
         let mut tx = self.means.store.begin().await?;
         let is_stored = tx.root_put(&record).await?;
         tx.commit(now).await?;
+        if is_stored {
+            tracing::info!(root = root.subject(), fingerprint = root.fingerprint(), "a root of the house was made");
+        }
         Ok(is_stored.then_some(root))
     }
 
