@@ -1,7 +1,7 @@
 //! What the targets ask of the parsers.
 //!
-//! The LDAP door's parsers are compiled from their files alone, so that nothing of database, hashing
-//! or TLS is built with them. A file that begins to need more of its crate does not compile here.
+//! The doors' parsers are compiled from their files alone, so that nothing of database, hashing or TLS
+//! is built with them. A file that begins to need more of its crate does not compile here.
 
 #[path = "../../crates/ldap/src/ber.rs"]
 #[expect(dead_code, reason = "the door uses all of it")]
@@ -15,6 +15,8 @@ mod filter;
 #[path = "../../crates/ldap/src/frame.rs"]
 #[expect(dead_code, reason = "the door uses all of it")]
 mod frame;
+#[path = "../../crates/edge/src/proxy_header.rs"]
+mod proxy_header;
 #[path = "../../crates/ldap/src/request.rs"]
 #[expect(dead_code, reason = "the door uses all of it")]
 mod request;
@@ -22,6 +24,10 @@ mod request;
 mod shape;
 
 mod entry;
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 use ostiary_model::{
@@ -174,4 +180,36 @@ pub fn controls(data: &[u8]) {
     {
         asked(&schema(), &assertion);
     }
+}
+
+/// What is read from bytes that are all there, and how many were.
+fn header(mut data: &[u8]) -> (Result<Option<SocketAddr>, ()>, usize) {
+    let whole = data.len();
+    let read = pin!(proxy_header::read_header(&mut data)).poll(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(read) = read else { panic!("it waits for what is there") };
+    (read.map_err(drop), whole - data.len())
+}
+
+/// A header is read or refused, within its limits. What follows it makes no difference, without its
+/// last byte it is none, and the client in it is written and read back the same.
+pub fn proxy_header(data: &[u8]) {
+    let (read, length) = header(data);
+    assert!(length <= 16 + 2048);
+    let Ok(client) = read else { return };
+    let (own, last) = (&data[..length], length - 1);
+    assert_eq!(header(own), (Ok(client), length));
+    assert!(header(&own[..last]).0.is_err());
+    let Some(client) = client else { return };
+    assert_eq!(client.ip(), client.ip().to_canonical());
+    let (family, to) = if client.is_ipv4() { ("TCP4", "127.0.0.1") } else { ("TCP6", "::1") };
+    let line = format!("PROXY {family} {} {to} {} 443\r\n", client.ip(), client.port());
+    assert_eq!(header(line.as_bytes()), (Ok(Some(client)), line.len()));
+    let (family, from, size) = match client.ip() {
+        IpAddr::V4(from) => (0x11, from.octets().to_vec(), 12),
+        IpAddr::V6(from) => (0x21, from.octets().to_vec(), 36),
+    };
+    let block =
+        [b"\r\n\r\n\0\r\nQUIT\n", &[0x21, family, 0, size][..], &from, &from, &client.port().to_be_bytes(), &[1, 187]];
+    let block = block.concat();
+    assert_eq!(header(&block), (Ok(Some(client)), block.len()));
 }
