@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_certificate_is_judged_by_its_end_first() {
         let now = Timestamp::from_secs(1_800_000_000);
-        let state = |not_after, error: Option<&str>| CertificateState {
+        let state = |not_after: Option<Timestamp>, error: Option<&str>| CertificateState {
             names: vec!["accounts.example.org".to_owned()],
             issuer: None,
             not_before: not_after.map(|_| now - Span::from_days(30)),
