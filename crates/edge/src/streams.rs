@@ -45,6 +45,7 @@ struct Counts {
 
 impl Counts {
     /// A bucket that leaks: a page that takes back what it asked for now and then is no attack.
+    #[expect(clippy::disallowed_methods, reason = "measures how long ago they were given up")]
     fn give_up(&mut self) {
         let leaked = self.forgotten_at.elapsed().as_millis() / FORGOTTEN.as_millis();
         let leaked = u32::try_from(leaked).unwrap_or(u32::MAX);
@@ -59,6 +60,7 @@ impl Counts {
 }
 
 impl Default for Running {
+    #[expect(clippy::disallowed_methods, reason = "measures how long ago they were given up")]
     fn default() -> Self {
         let forgotten_at = Instant::now();
         let counts = Counts { has_begun: false, running: 0, held: 0, given_up: 0, forgotten_at };
