@@ -123,9 +123,9 @@ impl CertificateFiles {
     }
 
     /// What tells whether the files are others than before.
-    async fn stamp(&self) -> IoResult<Stamp> {
+    fn stamp(&self) -> IoResult<Stamp> {
         let of = |data: Metadata| (data.dev(), data.ino(), data.len(), data.mtime(), data.mtime_nsec());
-        Ok(Stamp(of(tokio::fs::metadata(&self.certificate).await?), of(tokio::fs::metadata(&self.key).await?)))
+        Ok(Stamp(of(std::fs::metadata(&self.certificate)?), of(std::fs::metadata(&self.key)?)))
     }
 }
 
@@ -139,6 +139,8 @@ struct Stamp(FileStamp, FileStamp);
 pub struct ServedCertificate {
     files: CertificateFiles,
     certificates: Certificates,
+    /// What they were when they were first read.
+    stamp: Option<Stamp>,
     current: RwLock<Arc<CertifiedKey>>,
     /// Why newer files are not served.
     refused: RwLock<Option<String>>,
@@ -151,9 +153,11 @@ impl ServedCertificate {
     /// # Errors
     /// As [`CertificateFiles::read`].
     pub fn open(files: CertificateFiles, certificates: Certificates) -> Result<Arc<Self>, CertificateError> {
+        // Before they are read: what comes after is seen by whoever follows.
+        let stamp = files.stamp().ok();
         let current = Arc::new(files.read()?);
         certificates.renew(None, &names(&current), Arc::clone(&current));
-        Ok(Arc::new(Self { files, certificates, current: RwLock::new(current), refused: RwLock::default() }))
+        Ok(Arc::new(Self { files, certificates, stamp, current: RwLock::new(current), refused: RwLock::default() }))
     }
 
     /// The files that it comes from.
@@ -188,12 +192,12 @@ impl ServedCertificate {
 
     /// Looks every few seconds whether the files have changed, for ever.
     pub async fn follow(self: Arc<Self>) {
-        let mut judged = self.files.stamp().await.ok();
+        let mut judged = self.stamp;
         let mut seen = judged;
         loop {
             tokio::time::sleep(LOOK).await;
             // A file that is away for a moment is being replaced.
-            let Ok(now) = self.files.stamp().await else { continue };
+            let Ok(now) = self.files.stamp() else { continue };
             let is_at_rest = seen == Some(now);
             seen = Some(now);
             if is_at_rest && judged != Some(now) {
@@ -313,6 +317,20 @@ mod tests {
         std::fs::remove_file(folder.path().join("k.pem")).unwrap();
         let gone = CertificateFiles { certificate: folder.path().join("c.pem"), key: folder.path().join("k.pem") };
         assert!(gone.read().unwrap_err().to_string().contains("k.pem\", which cannot be read: No such file"));
+    }
+
+    #[tokio::test]
+    async fn a_pair_that_came_before_anybody_followed_is_taken_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = made();
+        let served = opened(put(folder.path(), &certificate, &key));
+        let first = served.current();
+        // Clocks of file systems are coarse.
+        tokio::time::sleep(LOOK).await;
+        let (certificate, key) = made();
+        put(folder.path(), &certificate, &key);
+        let _ = tokio::time::timeout(LOOK * 7 / 2, Arc::clone(&served).follow()).await;
+        assert_ne!(served.current().cert, first.cert);
     }
 
     #[tokio::test]
