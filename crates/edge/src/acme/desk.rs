@@ -1,10 +1,13 @@
 //! What one visit to an authority works with: who is asked, by whom, and with what right to write.
 
+use std::sync::Mutex;
+
 use instant_acme::Error as AcmeError;
 use ostiary_store::FrontTx;
 
 use super::Inner;
 use super::client::{Client, Heard};
+use super::proof::Shown;
 use super::schedule::Ladder;
 use super::settings::Issuer;
 use super::trouble::{Failure, Refusal};
@@ -20,6 +23,8 @@ pub(super) struct Desk<'a> {
     pub(super) fence: i64,
     pub(super) issuer: &'a Issuer,
     pub(super) client: Client,
+    /// What has to be taken back.
+    pub(super) shown: Mutex<Vec<Shown>>,
 }
 
 /// Evaluates an expression that asks an authority, again while it refuses the nonce.
@@ -50,7 +55,7 @@ impl<'a> Desk<'a> {
         let (roots, clock) = (inner.roots.clone(), inner.means.clock.clone());
         let client = Client::new(roots, clock, inner.settings.pace.request)
             .map_err(|error| Failure::of_names(Ladder::Permanent, error.to_string()))?;
-        Ok(Self { inner, fence, issuer, client })
+        Ok(Self { inner, fence, issuer, client, shown: Mutex::default() })
     }
 
     pub(super) fn directory(&self) -> &str {

@@ -103,6 +103,17 @@ impl Dns {
         Ok(())
     }
 
+    /// What makes it another way.
+    pub(super) fn parts(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Update { server, key } => {
+                let key = key.iter().flat_map(|key| [key.name.as_bytes(), &key.secret]);
+                [b"update", server.as_bytes()].into_iter().chain(key).collect()
+            }
+            Self::Command(path) => vec![b"command", path.as_os_str().as_encoded_bytes()],
+        }
+    }
+
     /// Puts `text` beside others that may be there.
     pub(super) async fn put(&self, text: &Text, now: Timestamp) -> Result<(), DnsError> {
         match self {

@@ -15,13 +15,15 @@ use zeroize::Zeroizing;
 use super::NameSet;
 use super::chain::{Chain, ChainError};
 use super::desk::{Desk, again, ask};
-use super::proof::{Shown, own_name};
+use super::proof::own_name;
 use super::schedule::Ladder;
 use super::settings::Challenge;
 use super::trouble::{Failure, Refusal, is_problem};
 
 /// An order is taken up again for so long.
 const FRESH: Span = Span::from_hours(12);
+/// And one for which a certificate was given: authorities count those. Shorter than any of them lives.
+const GIVEN: Span = Span::from_days(5);
 /// Between two questions how an order stands.
 const SLOWEST: Duration = Duration::from_secs(5);
 /// Who wants to be asked later than this is left, and come back to.
@@ -57,15 +59,8 @@ impl Desk<'_> {
             Some(found) => found,
             None => self.start(account, set, challenge, replaced).await?,
         };
-        let mut shown = Vec::new();
-        let done = self.go_through(&mut order, set, &key, (challenge, &mut shown)).await;
-        let is_over = match &done {
-            Ok(_) => false,
-            Err(Refusal::Failed(failure)) => failure.ends_order,
-            Err(_) => return done,
-        };
-        self.take_back(&shown).await?;
-        if is_over {
+        let done = self.go_through(&mut order, set, &key, challenge).await;
+        if let Err(Refusal::Failed(Failure { ends_order: true, .. })) = &done {
             let mut tx = self.begin().await?;
             tx.order_delete(&set.key, self.directory()).await?;
             self.commit(tx).await?;
@@ -73,7 +68,7 @@ impl Desk<'_> {
         done
     }
 
-    /// The order that was left unfinished, if the authority still knows it.
+    /// The order that was left unfinished, if the authority still knows it and it leads anywhere.
     async fn resume(
         &self,
         account: &Account,
@@ -81,8 +76,8 @@ impl Desk<'_> {
         challenge: Challenge,
     ) -> Result<Option<(Order, Zeroizing<Vec<u8>>)>, Refusal> {
         let stored = self.inner.means.store.acme_order(&set.key, self.directory()).await?;
-        let is_of_use =
-            |order: &AcmeOrder| order.challenge == challenge.name() && self.inner.now().since(order.created_at) < FRESH;
+        let age = |order: &AcmeOrder| self.inner.now().since(order.created_at);
+        let is_of_use = |order: &AcmeOrder| order.challenge == challenge.name() && age(order) < GIVEN;
         let Some(stored) = stored.filter(is_of_use) else { return Ok(None) };
         let Ok(key) = self.inner.means.vault.open(&row(&set.key, self.directory()), &stored.key_sealed) else {
             return Ok(None);
@@ -90,8 +85,12 @@ impl Desk<'_> {
         let found: Result<Order, Failure> = ask!(self, account.order(stored.url.clone()).await);
         match found {
             Ok(mut order) => {
-                if order.state().status == OrderStatus::Invalid {
-                    return Ok(None);
+                self.inherit(&mut order, set, challenge).await;
+                match order.state().status {
+                    OrderStatus::Valid => {}
+                    OrderStatus::Invalid => return Ok(None),
+                    _ if age(&stored) >= FRESH => return Ok(None),
+                    _ => {}
                 }
                 tracing::info!(
                     authority = self.directory(),
@@ -167,16 +166,16 @@ impl Desk<'_> {
         again!(account.new_order(&wanted()).await)
     }
 
-    /// From where the order is to its chain. Leaves in `shown` what has to be taken back.
+    /// From where the order is to its chain.
     async fn go_through(
         &self,
         order: &mut Order,
         set: &NameSet,
         key: &Zeroizing<Vec<u8>>,
-        (challenge, shown): (Challenge, &mut Vec<Shown>),
+        challenge: Challenge,
     ) -> Result<Issued, Refusal> {
         if order.state().status == OrderStatus::Pending {
-            self.prove(order, set, (challenge, shown)).await?;
+            self.prove(order, set, challenge).await?;
             self.wait_beyond(order, set, OrderStatus::Pending).await?;
         }
         if order.state().status == OrderStatus::Ready {

@@ -15,6 +15,8 @@ use super::{Held, Inner, NameSet};
 /// Authorities that give suggestions are asked neither more often than this nor more seldom.
 const OFTEN: Span = Span::from_mins(1);
 const SELDOM: Span = Span::from_days(1);
+/// By so much clocks of nodes may differ, and nobody makes anything of it.
+const ASTRAY: Span = Span::from_hours(1);
 
 /// What a certificate's key is sealed for.
 pub(super) fn row(names: &str) -> String {
@@ -38,7 +40,8 @@ impl Inner {
             && held.record.plan.renew_at > now
         {
             let plan = &held.record.plan;
-            if plan.ask_at > now {
+            // What lies farther ahead was noted by a clock that was.
+            if plan.ask_at > now && plan.ask_at <= now + SELDOM {
                 return Ok(plan.renew_at.min(plan.ask_at));
             }
             return self.ask_for_suggestion(held, issuer, fence).await;
@@ -70,14 +73,15 @@ impl Inner {
     }
 
     /// When this authority may be asked for these names again. What failed under other settings
-    /// does not count, nor what a clock that was ahead noted for a time to come, except when the
-    /// authority itself said when to come.
+    /// does not count, except when the authority itself said when to come; nor does what a clock that
+    /// was ahead noted for a time to come: what was said may have been a length, not a moment.
     fn blocked_until(&self, set: &NameSet, issuer: &Issuer) -> Option<Timestamp> {
         let (now, settings) = (self.now(), self.settings.fingerprint(issuer));
         let troubles = ["", &set.key].map(|names| self.trouble(names, &issuer.directory));
         let blocks = |trouble: &AcmeTrouble| {
-            let is_of_today = trouble.settings == settings && trouble.failed_at <= now;
-            trouble.next_at > now && (trouble.kind == TroubleKind::Wait || is_of_today)
+            let is_past = trouble.failed_at <= now + ASTRAY;
+            let concerns_us = trouble.kind == TroubleKind::Wait || trouble.settings == settings;
+            trouble.next_at > now && is_past && concerns_us
         };
         troubles.into_iter().flatten().filter(blocks).map(|trouble| trouble.next_at).max()
     }
@@ -93,10 +97,10 @@ impl Inner {
         let desk = Desk::new(self, fence, issuer)?;
         let visit = tokio::time::timeout(self.settings.pace.order, Box::pin(desk.obtain(set, held))).await;
         let too_long = || Failure::of_names(Ladder::Retry, "the order took too long");
-        match visit.unwrap_or_else(|_| Err(too_long().into())) {
+        let done = match visit.unwrap_or_else(|_| Err(too_long().into())) {
             Ok(()) => {
                 tracing::info!(names = set.key, authority = issuer.directory, "a new certificate is served");
-                Ok(None)
+                None
             }
             Err(Refusal::Failed(failure)) => {
                 let next_at = desk.note(set, &failure).await?;
@@ -108,10 +112,14 @@ impl Inner {
                     again_in,
                     "no certificate"
                 );
-                Ok(Some(next_at))
+                Some(next_at)
             }
-            Err(other) => Err(other),
-        }
+            // Whoever goes on with the order takes back what was shown for it.
+            Err(other) => return Err(other),
+        };
+        // At the end, and however long it takes: nobody waits for it.
+        desk.take_back().await?;
+        Ok(done)
     }
 
     /// Asks the authority when it would like the certificate to be renewed (RFC 9773). Whatever
@@ -174,8 +182,7 @@ impl Desk<'_> {
             match self.order(account, set, challenge, replaced).await {
                 Ok(issued) => return Ok((challenge, issued)),
                 Err(Refusal::Failed(failure)) => {
-                    let is_of_proof =
-                        failure.ladder == Ladder::Looked && failure.not_before.is_none() && !failure.has_lost_account;
+                    let is_of_proof = failure.is_of_proof && failure.not_before.is_none() && !failure.has_lost_account;
                     failures.push(Failure { told: format!("{}: {}", challenge.name(), failure.told), ..failure });
                     if !is_of_proof {
                         break;
@@ -186,8 +193,10 @@ impl Desk<'_> {
         }
         let told: Vec<&str> = failures.iter().map(|failure| failure.told.as_str()).collect();
         let told = told.join("; ");
+        // An authority that has looked is spared, whatever else went wrong after that.
+        let ladder = failures.iter().map(|failure| failure.ladder).max();
         let last = failures.into_iter().next_back().unwrap_or_else(|| Failure::of_names(Ladder::Permanent, ""));
-        Err(Failure { told, ..last }.into())
+        Err(Failure { told, ladder: ladder.unwrap_or(last.ladder), ..last }.into())
     }
 
     /// The challenges in the order in which they are tried: that of an order under way, that which

@@ -1,9 +1,9 @@
 //! What certificates are ordered for, from whom and how.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -103,18 +103,40 @@ impl Settings {
         self.issuers.iter().find(|issuer| issuer.directory == directory)
     }
 
-    /// Names what an authority gets to see, so that what failed is tried at once when somebody
-    /// has changed it.
+    /// Names what an order depends on, so that what failed is tried at once when somebody has
+    /// changed it.
     pub(super) fn fingerprint(&self, issuer: &Issuer) -> String {
-        let mut hasher = DefaultHasher::new();
-        (&self.email, &self.profile).hash(&mut hasher);
-        for challenge in &self.challenges {
-            challenge.name().hash(&mut hasher);
-        }
+        let text = |text: &Option<String>| text.clone().unwrap_or_default().into_bytes();
+        let file = self.ca_file.clone().unwrap_or_default().into_os_string().into_encoded_bytes();
+        let mut hash = Context::new(&SHA256);
+        let mut add = |part: &[u8]| {
+            hash.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(part);
+        };
+        [text(&self.email), text(&self.profile), file].iter().for_each(|part| add(part));
         if let Some(account) = &issuer.external_account {
-            (&account.key_id, account.mac_key.as_slice()).hash(&mut hasher);
+            [b"account", account.key_id.as_bytes(), &account.mac_key].into_iter().for_each(&mut add);
         }
-        format!("{:016x}", hasher.finish())
+        self.dns.iter().flat_map(Dns::parts).for_each(&mut add);
+        self.challenges.iter().for_each(|challenge| add(challenge.name().as_bytes()));
+        let digest = hash.finish();
+        digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Looks whether everything can be used. Opens no file.
+    ///
+    /// # Errors
+    /// Says which setting cannot be used, `names` when it is one of the hosts.
+    pub fn check(&self) -> Result<(), SettingError> {
+        self.sets().map(drop)
+    }
+
+    /// Looks whether the file of authorities can be used.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn check_file(&self) -> Result<(), SettingError> {
+        self.roots().map(drop)
     }
 
     /// The sets of names, checked and in order.
@@ -165,7 +187,7 @@ impl Settings {
 
 impl NameSet {
     fn of(names: &[String], has_wildcards: bool) -> Result<Self, SettingError> {
-        let refuse = |what: String| SettingError { setting: "host", what };
+        let refuse = |what: String| SettingError { setting: "names", what };
         let mut sorted = BTreeSet::new();
         for name in names {
             let lower = name.to_ascii_lowercase();
@@ -187,6 +209,7 @@ impl NameSet {
 
 #[cfg(test)]
 mod tests {
+    use super::super::DnsKey;
     use super::*;
 
     fn settings() -> Settings {
@@ -219,9 +242,9 @@ mod tests {
     fn what_cannot_be_ordered_is_told() {
         for name in ["", "192.0.2.1", "::1", "*.example.org", "a b", "a..b", "example.org."] {
             let error = Settings { names: vec![vec![name.to_owned()]], ..settings() }.sets().unwrap_err();
-            assert_eq!(error.setting, "host", "{name}");
+            assert_eq!(error.setting, "names", "{name}");
         }
-        assert_eq!(Settings { names: vec![vec![]], ..settings() }.sets().unwrap_err().setting, "host");
+        assert_eq!(Settings { names: vec![vec![]], ..settings() }.sets().unwrap_err().setting, "names");
         assert_eq!(Settings { issuers: vec![], ..settings() }.sets().unwrap_err().setting, "directory");
         assert_eq!(Settings { challenges: vec![], ..settings() }.sets().unwrap_err().setting, "challenges");
         let dns_only = Settings { challenges: vec![Challenge::Dns01], ..settings() };
@@ -232,7 +255,7 @@ mod tests {
             ..dns_only.clone()
         };
         assert!(wild.sets().is_ok());
-        assert_eq!(Settings { challenges: Challenge::ALL.to_vec(), ..wild }.sets().unwrap_err().setting, "host");
+        assert_eq!(Settings { challenges: Challenge::ALL.to_vec(), ..wild }.sets().unwrap_err().setting, "names");
         for server in ["ns1.example.org", ":53", "ns1:dns"] {
             let dns = Some(Dns::Update { server: server.to_owned(), key: None });
             assert_eq!(Settings { dns, ..dns_only.clone() }.sets().unwrap_err().setting, "dns_server", "{server}");
@@ -262,14 +285,33 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_an_authority_sees_have_a_name() {
+    fn settings_that_an_order_depends_on_have_a_name() {
         let of = |settings: &Settings| settings.fingerprint(settings.issuers.first().unwrap());
-        let before = of(&settings());
-        assert_eq!(before, of(&settings()));
-        assert_ne!(before, of(&Settings { profile: Some("shortlived".to_owned()), ..settings() }));
-        assert_ne!(before, of(&Settings { challenges: vec![Challenge::Http01], ..settings() }));
+        // It is stored: neither a new compiler nor another machine gives it another one.
+        assert_eq!(of(&settings()), "84dacf16fa3fab5c");
         let account = ExternalAccount { key_id: "k".to_owned(), mac_key: Zeroizing::new(vec![1]) };
         let issuer = Issuer { external_account: Some(account), ..settings().issuers.remove(0) };
-        assert_ne!(before, of(&Settings { issuers: vec![issuer], ..settings() }));
+        let update = |server: &str, key: Option<(&str, u8)>| {
+            let key = key.map(|(name, secret)| DnsKey { name: name.to_owned(), secret: Zeroizing::new(vec![secret]) });
+            Settings { dns: Some(Dns::Update { server: server.to_owned(), key }), ..settings() }
+        };
+        let hook = |path: &str| Settings { dns: Some(Dns::Command(path.into())), ..settings() };
+        let others = [
+            settings(),
+            Settings { email: Some("a".to_owned()), ..settings() },
+            Settings { profile: Some("a".to_owned()), ..settings() },
+            Settings { challenges: vec![Challenge::Http01], ..settings() },
+            Settings { ca_file: Some("a".into()), ..settings() },
+            Settings { issuers: vec![issuer], ..settings() },
+            update("a:53", None),
+            update("b:53", None),
+            update("a:53", Some(("k", 1))),
+            update("a:53", Some(("l", 1))),
+            update("a:53", Some(("k", 2))),
+            hook("a:53"),
+            hook("b"),
+        ];
+        let all: BTreeSet<String> = others.iter().map(of).collect();
+        assert_eq!(all.len(), others.len());
     }
 }

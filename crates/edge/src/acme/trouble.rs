@@ -48,6 +48,8 @@ pub(crate) struct Failure {
     pub(crate) not_before: Option<Timestamp>,
     /// Whether it concerns everything at this authority, not only the names that were asked for.
     pub(crate) is_general: bool,
+    /// Whether the names could not be proved, so that another challenge may do better.
+    pub(crate) is_of_proof: bool,
     /// Whether the authority does not know our account.
     pub(crate) has_lost_account: bool,
     /// Whether the order is at its end, so that it is of no use to come back to it.
@@ -63,6 +65,7 @@ impl Failure {
             ladder,
             not_before: None,
             is_general: false,
+            is_of_proof: matches!(ladder, Ladder::Looked),
             has_lost_account: false,
             ends_order: false,
             told: clean(&told.into(), MAX_WORDS),
@@ -72,6 +75,11 @@ impl Failure {
     /// The same, of everything at this authority.
     pub(crate) fn general(self) -> Self {
         Self { is_general: true, ..self }
+    }
+
+    /// The same, of what should have proved the names.
+    pub(crate) fn of_proof(self) -> Self {
+        Self { is_of_proof: true, ..self }
     }
 
     /// The same, and the order is of no use any longer.

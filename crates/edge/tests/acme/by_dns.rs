@@ -3,10 +3,13 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RecordType};
-use ostiary_edge::acme::{Challenge, Dns, DnsKey, Settings};
+use ostiary_edge::acme::{Challenge, Dns, DnsKey, Pace, Settings};
+use ostiary_model::{Clock as _, Span};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,7 +17,7 @@ use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use crate::faults::{Change, Fault, Faults};
-use crate::node::{Memory, NAMES, Node, Ports, settings};
+use crate::node::{Memory, NAMES, Node, PACE, Ports, settings};
 use crate::pebble::{Pebble, Ways, free_port, wait_for};
 
 const SECRET: &[u8] = b"a key of thirty-two bytes, no less";
@@ -128,6 +131,27 @@ async fn a_name_server_that_does_not_know_the_key_is_told() {
     drop(pebble);
 }
 
+/// Waiting times as in earnest: nothing happens by itself while a test runs.
+fn in_earnest(wanted: Settings) -> Settings {
+    Settings { pace: Pace { minute: Span::from_mins(1), ..PACE }, ..wanted }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_mends_the_key_goes_on_at_once_with_the_same_order() {
+    let (knot, memory) = (Knot::running(), Memory::embedded());
+    let (pebble, wanted) = place(&knot, SECRET);
+    let key =
+        DnsKey { name: "acme-key".to_owned(), secret: Zeroizing::new(b"another key, of just as many bytes".to_vec()) };
+    let wrong = Some(Dns::Update { server: knot.address(), key: Some(key) });
+    let wrong = in_earnest(Settings { dns: wrong, ..wanted.clone() });
+    let node = Node::start(&memory, Ports::open().await, wrong).await;
+    node.until("the failure is told", |state| state.last_error.is_some()).await;
+    node.cut().await;
+    let node = Node::start(&memory, Ports::open().await, in_earnest(wanted)).await;
+    assert_eq!(node.certified().await.last_error, None);
+    assert_eq!(pebble.orders(), 1);
+}
+
 fn script(folder: &Path, text: &str) -> Dns {
     let file = folder.join("hook");
     std::fs::write(&file, format!("#!/bin/sh\nset -e\n{text}\n")).unwrap();
@@ -135,31 +159,47 @@ fn script(folder: &Path, text: &str) -> Dns {
     Dns::Command(file)
 }
 
+/// A command that does what it should after `first` was done, and writes down what it did.
+fn hook(folder: &Path, pebble: &Pebble, first: &str) -> Dns {
+    let text = format!(
+        "{first}\nif [ \"$1\" = present ]; then way=set-txt; else way=clear-txt; fi\n\
+         curl -sSf -d \"{{\\\"host\\\": \\\"$2\\\", \\\"value\\\": \\\"$3\\\"}}\" http://{}/$way\n\
+         echo \"$1 $2 $#\" >> {}",
+        pebble.names_address(),
+        folder.join("log").display(),
+    );
+    script(folder, &text)
+}
+
+/// Waits until everything that was shown is taken back.
+async fn is_clean(folder: &Path) {
+    let begun = Instant::now();
+    let is_gone = |log: &str, name| log.contains(&format!("cleanup _acme-challenge.{name}. 3\n"));
+    loop {
+        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+        if NAMES.iter().all(|name| is_gone(&log, name)) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "something stays behind: {log}");
+        tokio::time::sleep(PACE.look).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn names_are_proved_by_a_command() {
     let (folder, pebble) = (tempfile::tempdir().unwrap(), Pebble::running(&Ways::looking_at(1, 1)));
     let log = folder.path().join("log");
-    let dns = script(
-        folder.path(),
-        &format!(
-            "echo \"$1 $2 $#\" >> {log}\nenv >> {log}\n\
-             if [ \"$1\" = present ]; then way=set-txt; else way=clear-txt; fi\n\
-             curl -sSf -d \"{{\\\"host\\\": \\\"$2\\\", \\\"value\\\": \\\"$3\\\"}}\" http://{}/$way",
-            pebble.names_address(),
-            log = log.display(),
-        ),
-    );
+    let dns = hook(folder.path(), &pebble, &format!("env >> {}", log.display()));
     let wanted = Settings { dns: Some(dns), ..settings(&pebble, &[Challenge::Dns01]) };
     let node = Node::start(&Memory::embedded(), Ports::open().await, wanted).await;
     node.certified().await;
     for name in NAMES {
         node.visit(name, pebble.roots().await).await.unwrap();
     }
+    is_clean(folder.path()).await;
     let log = std::fs::read_to_string(log).unwrap();
-    for verb in ["present", "cleanup"] {
-        for name in NAMES {
-            assert!(log.contains(&format!("{verb} _acme-challenge.{name}. 3\n")), "{verb} {name}: {log}");
-        }
+    for name in NAMES {
+        assert!(log.contains(&format!("present _acme-challenge.{name}. 3\n")), "{name}: {log}");
     }
     assert!(!log.contains("CARGO") && !log.contains("OSTIARY"), "it sees what is none of its business: {log}");
 }
@@ -224,4 +264,64 @@ async fn a_command_that_fails_is_told() {
         let told = state.last_error.unwrap();
         assert!(told.contains(expected), "{told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_fails_costs_no_order_and_is_tried_again_soon() {
+    let (folder, pebble) = (tempfile::tempdir().unwrap(), Pebble::running(&Ways::looking_at(1, 1)));
+    let mended = folder.path().join("mended");
+    let dns = Some(hook(folder.path(), &pebble, &format!("[ $1 = cleanup ] || [ -e {} ]", mended.display())));
+    let wanted = in_earnest(Settings { dns, ..settings(&pebble, &[Challenge::Dns01]) });
+    let node = Node::start(&Memory::embedded(), Ports::open().await, wanted).await;
+    let state = node.until("the failure is told", |state| state.last_error.is_some()).await;
+    let again_in = state.next_attempt.unwrap().since(node.clock.now());
+    assert!(again_in < Span::from_secs(90), "the authority has seen nothing of it: {again_in:?}");
+    std::fs::write(mended, "").unwrap();
+    node.clock.0.fetch_add(90_000_000, Ordering::Relaxed);
+    assert_eq!(node.certified().await.last_error, None);
+    assert_eq!(pebble.orders(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_challenge_steps_in_for_a_command_that_fails() {
+    let (ports, folder) = (Ports::open().await, tempfile::tempdir().unwrap());
+    let (http, tls) = ports.numbers();
+    let pebble = Pebble::running(&Ways::looking_at(http, tls));
+    let dns = Some(script(folder.path(), "exit 7"));
+    let wanted = Settings { dns, ..settings(&pebble, &[Challenge::Dns01, Challenge::Http01]) };
+    let node = Node::start(&Memory::embedded(), ports, wanted).await;
+    assert_eq!(node.certified().await.last_error, None);
+    assert_eq!(pebble.orders(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_served_before_the_dns_is_cleaned_however_long_that_takes() {
+    let (folder, pebble) = (tempfile::tempdir().unwrap(), Pebble::running(&Ways::looking_at(1, 1)));
+    let dns = Some(hook(folder.path(), &pebble, "[ $1 = present ] || sleep 4"));
+    let mut wanted = in_earnest(Settings { dns, ..settings(&pebble, &[Challenge::Dns01]) });
+    wanted.pace.order = Duration::from_secs(7);
+    let node = Node::start(&Memory::embedded(), Ports::open().await, wanted).await;
+    let state = node.certified().await;
+    assert!(!std::fs::read_to_string(folder.path().join("log")).unwrap().contains("cleanup"));
+    is_clean(folder.path()).await;
+    assert_eq!((node.state(), state.last_error.clone()), (state, None));
+    assert_eq!(pebble.orders(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_shown_before_a_power_cut_is_taken_back() {
+    let (folder, pebble) = (tempfile::tempdir().unwrap(), Pebble::running(&Ways::looking_at(1, 1)));
+    let (faults, memory) = (Faults::before(&pebble).await, Memory::embedded());
+    faults.play("/finalize-order/", Fault::Hangs, 1);
+    let dns = Some(hook(folder.path(), &pebble, ":"));
+    let wanted = Settings { dns, issuers: vec![faults.issuer()], ..settings(&pebble, &[Challenge::Dns01]) };
+    let node = Node::start(&memory, Ports::open().await, wanted.clone()).await;
+    while !faults.asked().iter().any(|path| path.contains("/finalize-order/")) {
+        tokio::time::sleep(PACE.look).await;
+    }
+    node.cut().await;
+    let node = Node::start(&memory, Ports::open().await, wanted).await;
+    node.certified().await;
+    is_clean(folder.path()).await;
+    assert_eq!(pebble.orders(), 1);
 }
