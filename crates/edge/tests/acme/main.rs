@@ -8,6 +8,7 @@
 mod accounts;
 mod bad_days;
 mod by_dns;
+mod clocks;
 mod faults;
 mod node;
 mod pebble;
