@@ -258,7 +258,8 @@ impl Frames {
             sent += 1;
         }
         let _ = self.to.flush().await;
-        (sent, timeout(SOON, hearing).await.expect("the connection is still held").expect("the reader goes on"))
+        let Ok(Ok(heard)) = timeout(SOON, hearing).await else { panic!("the connection is still held") };
+        (sent, heard)
     }
 
     /// Waits for a frame that is `wanted`.
