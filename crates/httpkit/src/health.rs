@@ -1,8 +1,9 @@
 //! The health check: whether the parts answer, and how it stands with the certificates.
 //!
-//! It answers under every host name and to everybody, so strangers learn what a handshake shows
-//! anyhow. What went wrong in detail, which holds the words of authorities, addresses of inner name
-//! servers and paths of commands, is for whoever asks on this machine: `ostiary health`.
+//! It answers under every host name and to everybody, so strangers learn what a handshake with our
+//! own two hosts shows anyhow. The names of other sites, which nobody learns who does not know
+//! them, and what went wrong in detail, which holds the words of authorities, addresses of inner
+//! name servers and paths of commands, are for whoever asks on this machine: `ostiary health`.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -102,7 +103,10 @@ struct Certificate {
 /// nothing else.
 pub(crate) async fn answer(app: &App, certificates: &CertificatesShown, in_full: bool) -> Response {
     let now = app.ctx(Actor::Anonymous).now;
-    let told = told(app.health().await, &certificates.now(), now, in_full);
+    let site = &app.settings().site;
+    let own = [&site.accounts_url, &site.directory_url].map(|url| url.host_str().unwrap_or_default());
+    let seen_by = if in_full { SeenBy::Ourselves } else { SeenBy::Strangers(own) };
+    let told = told(app.health().await, &certificates.now(), now, seen_by);
     let status = if told.database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match serde_json::to_string(&told) {
         Ok(json) => (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response(),
@@ -113,8 +117,22 @@ pub(crate) async fn answer(app: &App, certificates: &CertificatesShown, in_full:
     }
 }
 
-fn told(health: Health, certificates: &[CertificateState], now: Timestamp, in_full: bool) -> Told {
+/// Who reads the answer.
+#[derive(Clone, Copy)]
+enum SeenBy<'a> {
+    /// Everything is told.
+    Ourselves,
+    /// Only what concerns these hosts is told, and not what went wrong.
+    Strangers([&'a str; 2]),
+}
+
+fn told(health: Health, certificates: &[CertificateState], now: Timestamp, seen_by: SeenBy<'_>) -> Told {
     let is_pressing = certificates.iter().any(|state| state.is_pressing(now));
+    let is_told = |state: &&CertificateState| match seen_by {
+        SeenBy::Ourselves => true,
+        SeenBy::Strangers(own) => state.names.iter().any(|name| own.contains(&name.as_str())),
+    };
+    let in_full = matches!(seen_by, SeenBy::Ourselves);
     Told {
         status: match (health.database.answers, is_pressing) {
             (false, _) => "FAILED",
@@ -123,7 +141,7 @@ fn told(health: Health, certificates: &[CertificateState], now: Timestamp, in_fu
         },
         database: health.database.answers,
         cache: health.cache.answers,
-        certificates: certificates.iter().map(|state| certificate(state, now, in_full)).collect(),
+        certificates: certificates.iter().filter(is_told).map(|state| certificate(state, now, in_full)).collect(),
     }
 }
 
@@ -181,7 +199,9 @@ mod tests {
     fn shown(states: &[CertificateState], database: bool, in_full: bool) -> Value {
         let part = |answers| Part { kind: "", answers };
         let health = Health { database: part(database), cache: part(true) };
-        serde_json::to_value(told(health, states, NOW, in_full)).unwrap()
+        let strangers = SeenBy::Strangers(["accounts.example.org", "directory.example.org"]);
+        let seen_by = if in_full { SeenBy::Ourselves } else { strangers };
+        serde_json::to_value(told(health, states, NOW, seen_by)).unwrap()
     }
 
     #[test]
@@ -229,6 +249,17 @@ mod tests {
         assert!(!stranger.contains("inner") && !stranger.contains("/etc/"), "{stranger}");
         assert!(stranger.contains("2026-11-22T07:32:41Z"), "{stranger}");
         assert_eq!(shown(&troubled, true, false)["certificates"][0]["problem"], GENERAL);
+    }
+
+    #[test]
+    fn strangers_do_not_learn_the_names_of_other_sites() {
+        let inner = CertificateState { names: vec!["payroll.example.org".to_owned()], ..state(None, Some("x")) };
+        let states = [state(Some(60), None), inner];
+        let stranger = shown(&states, true, false);
+        assert_eq!(stranger["certificates"].as_array().map(Vec::len), Some(1), "{stranger}");
+        assert_eq!(stranger["status"], "DEGRADED", "that something is wrong is told");
+        assert!(!stranger.to_string().contains("payroll"), "{stranger}");
+        assert_eq!(shown(&states, true, true)["certificates"][1]["names"], json!(["payroll.example.org"]));
     }
 
     #[test]

@@ -161,6 +161,8 @@ async fn a_good_certificate_is_told_with_its_dates_and_what_becomes_of_it() -> R
     ostiary.start_again()?;
     let told = until(&ostiary, "troubled").await?;
     assert_eq!((&told["status"], &told["certificates"][1]["standing"]), (&"DEGRADED".into(), &"missing".into()));
+    let stranger = asked(&ostiary, &["Host: accounts.example.test"]).await?.to_string();
+    ensure!(stranger.contains("DEGRADED") && !stranger.contains("wiki"), "{stranger}");
     let (page, people) = system(&ostiary, &trusted, &mut root).await?;
     let text = page.text();
     for words in [
