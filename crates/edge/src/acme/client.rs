@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{HOST, RETRY_AFTER, USER_AGENT};
+use http::header::{DATE, HOST, RETRY_AFTER, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -160,19 +160,26 @@ impl Client {
     fn retry_after(&self, headers: &mut HeaderMap) -> Option<Timestamp> {
         let value = headers.remove(RETRY_AFTER)?;
         let now = self.clock.now();
-        let moment = read_retry_after(value.to_str().ok()?, now)?.min(now + LONGEST_WAIT);
+        // A date is one of the authority's clock, which says in the same breath how late it is there.
+        let there = headers.get(DATE).and_then(|date| read_date(date.to_str().ok()?)).unwrap_or(now);
+        let moment = read_retry_after(value.to_str().ok()?, now, there)?.min(now + LONGEST_WAIT);
         let seconds = u32::try_from((moment.since(now).as_micros() + 999_999) / 1_000_000).ok()?;
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         Some(moment)
     }
 }
 
-/// A number of seconds, or a date (RFC 9110 section 10.2.3).
-fn read_retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
+/// A number of seconds, or a date (RFC 9110 section 10.2.3) by a clock that shows `there` when ours
+/// shows `now`.
+fn read_retry_after(text: &str, now: Timestamp, there: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(now + text.parse().map_or(LONGEST_WAIT, Span::from_secs));
     }
+    Some(now + read_date(text)?.since(there))
+}
+
+fn read_date(text: &str) -> Option<Timestamp> {
     let date = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some(Timestamp::from_secs(i64::try_from(date.as_secs()).ok()?))
 }
@@ -215,18 +222,33 @@ mod tests {
         }
     }
 
+    fn client() -> Client {
+        Client::new(Arc::new(RootCertStore::empty()), Arc::new(Still), TO_CONNECT).unwrap()
+    }
+
+    fn date(moment: Timestamp) -> String {
+        let secs = u64::try_from(moment.as_secs()).unwrap();
+        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(secs))
+    }
+
+    #[test]
+    fn a_date_is_one_of_the_authoritys_clock() {
+        for there in [NOW - Span::from_days(1), NOW + Span::from_days(1), NOW + Span::from_days(400)] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_str(&date(there + Span::from_secs(5))).unwrap());
+            headers.insert(DATE, HeaderValue::from_str(&date(there)).unwrap());
+            assert_eq!(client().retry_after(&mut headers), Some(NOW + Span::from_secs(5)), "{there:?}");
+        }
+    }
+
     #[test]
     fn both_forms_of_retry_after_are_read_and_bounded() {
-        let client = Client::new(Arc::new(RootCertStore::empty()), Arc::new(Still), TO_CONNECT).unwrap();
+        let client = client();
         let hour = Span::from_hours(1);
-        let date = |moment: Timestamp| {
-            let secs = u64::try_from(moment.as_secs()).unwrap();
-            httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(secs))
-        };
         for (text, expected, left) in [
             ("3600".to_owned(), Some(NOW + hour), Some("3600")),
             (date(NOW + hour), Some(NOW + hour), Some("3600")),
-            (date(NOW - hour), Some(NOW - hour), Some("0")),
+            (date(NOW - hour), Some(NOW), Some("0")),
             ("99999999999999999999".to_owned(), Some(NOW + LONGEST_WAIT), Some("604800")),
             (date(NOW + Span::from_days(900)), Some(NOW + LONGEST_WAIT), Some("604800")),
             ("soon".to_owned(), None, None),

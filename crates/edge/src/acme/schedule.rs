@@ -50,7 +50,8 @@ impl Life {
     }
 
     /// The plan after the authority suggested `window` (RFC 9773 section 4.2). A moment is drawn
-    /// once for each window and kept; a window that ends before it begins is none.
+    /// once for each window and kept, from as much of it as lies within reason; a window that ends
+    /// before it begins is none.
     pub(crate) fn suggested(
         &self,
         plan: &RenewalPlan,
@@ -62,7 +63,7 @@ impl Life {
         if plan.window == Some(window) || end < start {
             return RenewalPlan { ask_at, ..*plan };
         }
-        RenewalPlan { renew_at: self.within(between(entropy, start, end)), window: Some(window), ask_at }
+        RenewalPlan { renew_at: between(entropy, self.within(start), self.within(end)), window: Some(window), ask_at }
     }
 }
 
@@ -182,6 +183,14 @@ mod tests {
         let far = (NOW + Span::from_days(400), NOW + Span::from_days(401));
         let latest = life.suggested(&plan, far, NOW, &FIRST).renew_at;
         assert!(latest < life.not_after && latest > NOW + Span::from_days(85));
+        // A window that is wider than the life: not half of all renewals at its very end.
+        let wide = (past.0, far.1);
+        let drawn = [&FIRST, &Chance(0x80), &LAST].map(|chance| life.suggested(&plan, wide, NOW, chance).renew_at);
+        assert!(
+            drawn.first() == Some(&(NOW + REST)) && drawn.last() == Some(&latest) && drawn.is_sorted(),
+            "{drawn:?}"
+        );
+        assert!(drawn.get(1).is_some_and(|moment| *moment < NOW + Span::from_days(45)), "{drawn:?}");
         let absurd = (NOW + MINUTE, NOW);
         assert_eq!(life.suggested(&plan, absurd, NOW, &FIRST).renew_at, plan.renew_at);
     }

@@ -17,7 +17,8 @@ use crate::{is_served, place};
 /// An order takes so many requests, and this many more when nonces are refused.
 const AN_ORDER: usize = 20;
 
-const LONG_AGO: &str = r#"{"suggestedWindow":{"start":"2020-01-01T00:00:00Z","end":"2020-01-02T00:00:00Z"}}"#;
+pub(crate) const LONG_AGO: &str =
+    r#"{"suggestedWindow":{"start":"2020-01-01T00:00:00Z","end":"2020-01-02T00:00:00Z"}}"#;
 
 fn through(faults: &Faults, pebble: &Pebble) -> Settings {
     Settings { issuers: vec![faults.issuer()], ..settings(pebble, &BOTH) }

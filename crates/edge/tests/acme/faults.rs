@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -58,9 +59,13 @@ struct Rule {
 #[derive(Default)]
 struct Shared {
     rules: Mutex<Vec<Rule>>,
-    asked: Mutex<Vec<String>>,
-    /// What is suggested when to renew, where that is offered.
+    asked: Mutex<Vec<(Instant, String)>>,
+    /// Whether the authority's own suggestions when to renew (RFC 9773) come through.
+    suggests: bool,
+    /// What is suggested instead.
     suggestion: Mutex<Option<String>>,
+    /// What orders were for.
+    orders: Mutex<Vec<Value>>,
 }
 
 /// Stands before an authority until it is dropped.
@@ -86,7 +91,8 @@ impl Faults {
             .unwrap();
         let mut trusted = RootCertStore::empty();
         trusted.add(CertificateDer::from_pem_file(pebble.ca_file()).unwrap()).unwrap();
-        let (acceptor, shared) = (TlsAcceptor::from(Arc::new(config)), Arc::new(Shared::default()));
+        let shared = Shared { suggests: pebble.suggests(), ..Shared::default() };
+        let (acceptor, shared) = (TlsAcceptor::from(Arc::new(config)), Arc::new(shared));
         let (behind, kept) = (pebble.port(), Arc::clone(&shared));
         let mut task = JoinSet::new();
         task.spawn(async move {
@@ -120,11 +126,30 @@ impl Faults {
 
     /// Everything that was asked for, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.shared.asked.lock().unwrap().clone()
+        self.shared.asked.lock().unwrap().iter().map(|(_, path)| path.clone()).collect()
+    }
+
+    /// When addresses that hold `path` were asked for.
+    pub(crate) fn moments(&self, path: &str) -> Vec<Instant> {
+        let asked = self.shared.asked.lock().unwrap();
+        asked.iter().filter(|(_, asked)| asked.contains(path)).map(|(moment, _)| *moment).collect()
+    }
+
+    /// What orders were for, refused ones too.
+    pub(crate) fn orders(&self) -> Vec<Value> {
+        self.shared.orders.lock().unwrap().clone()
     }
 }
 
 impl Shared {
+    /// Notes what is asked for.
+    fn note(&self, path: &str, body: &str) {
+        self.asked.lock().unwrap().push((Instant::now(), path.to_owned()));
+        if path == "/order-plz" {
+            self.orders.lock().unwrap().push(payload(body));
+        }
+    }
+
     fn fault(&self, path: &str) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap();
         let rule = rules.iter_mut().find(|rule| rule.left > 0 && path.contains(&rule.path))?;
@@ -141,7 +166,7 @@ impl Shared {
     ) {
         let Some((head, body)) = read_message(&mut stream).await else { return };
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-        self.asked.lock().unwrap().push(path.clone());
+        self.note(&path, &body);
         let suggestion = self.suggestion.lock().unwrap().clone();
         let answer = match (self.fault(&path), suggestion) {
             (Some(Fault::Says(answer)), _) => answer,
@@ -166,6 +191,7 @@ impl Shared {
                     }
                     Some(Fault::Makes(make)) => make(content),
                     _ if suggestion.is_some() => with_suggestions(&path, content, &body, here),
+                    _ if path == "/dir" && !self.suggests => without_suggestions(content),
                     _ => content.to_owned(),
                 };
                 with_body(head, &content)
@@ -176,16 +202,27 @@ impl Shared {
     }
 }
 
+/// What was signed in a request.
+fn payload(request: &str) -> Value {
+    let signed: Value = serde_json::from_str(request).unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(signed["payload"].as_str().unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
+/// A directory of an authority that does not know RFC 9773.
+fn without_suggestions(content: &str) -> String {
+    let Ok(Value::Object(mut directory)) = serde_json::from_str(content) else { return content.to_owned() };
+    directory.remove("renewalInfo");
+    Value::Object(directory).to_string()
+}
+
 /// What an authority that knows RFC 9773 would have answered.
 fn with_suggestions(path: &str, content: &str, request: &str, here: SocketAddr) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(content) else { return content.to_owned() };
     if path == "/dir" {
         value["renewalInfo"] = json!(format!("https://localhost:{}/ari", here.port()));
     } else if path == "/order-plz" {
-        let signed: Value = serde_json::from_str(request).unwrap();
-        let payload = URL_SAFE_NO_PAD.decode(signed["payload"].as_str().unwrap()).unwrap();
-        let payload: Value = serde_json::from_slice(&payload).unwrap();
-        if let Some(replaced) = payload.get("replaces") {
+        if let Some(replaced) = payload(request).get("replaces") {
             value["replaces"] = replaced.clone();
         }
     }

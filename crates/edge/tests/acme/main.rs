@@ -11,7 +11,9 @@ mod by_dns;
 mod clocks;
 mod faults;
 mod node;
+mod outages;
 mod pebble;
+mod suggestions;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@ use ostiary_store::{CacheUrl, DatabaseUrl, Store};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -119,6 +119,15 @@ impl Memory {
         Self { url: format!("{base}/{name}"), folder: Arc::new(tempfile::tempdir().unwrap()) }
     }
 
+    /// A backup of what is on a disk.
+    pub(crate) async fn copy(&self) -> Self {
+        let backup = Self::embedded();
+        let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
+        let file = backup.url.strip_prefix("sqlite:").unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("VACUUM INTO '{file}'"))).execute(&mut connection).await.unwrap();
+        backup
+    }
+
     pub(crate) async fn open(&self) -> Arc<Store> {
         let (database, cache) = (DatabaseUrl::parse(&self.url).unwrap(), CacheUrl::parse("memory:").unwrap());
         Arc::new(Store::open(&database, &cache, Moved::default().now()).await.unwrap())
@@ -135,6 +144,12 @@ impl Ports {
     pub(crate) async fn open() -> Self {
         let bind = || TcpListener::bind("127.0.0.1:0");
         Self { http: bind().await.unwrap(), tls: bind().await.unwrap() }
+    }
+
+    /// Those that somebody had before.
+    pub(crate) async fn at(http: u16, tls: u16) -> Self {
+        let bind = |port: u16| TcpListener::bind(("127.0.0.1", port));
+        Self { http: bind(http).await.unwrap(), tls: bind(tls).await.unwrap() }
     }
 
     pub(crate) fn numbers(&self) -> (u16, u16) {

@@ -1,22 +1,20 @@
 //! Pebble, the test authority of Let's Encrypt, with a name server that says that every name is
-//! here. Both are Debian's; each test has its own.
+//! here. Both are from Debian's newest, brought by `tests/services/pebble.sh`; each test has its own.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-use crate::node::connector;
 
 /// How it is to behave.
 #[derive(Clone, Debug)]
@@ -35,6 +33,13 @@ pub(crate) struct Ways {
     pub(crate) believes_everything: bool,
     /// The name server that it asks instead of its own.
     pub(crate) resolver: Option<String>,
+    /// In how many seconds it wants to be asked again about authorizations and about orders.
+    pub(crate) retry_after: u64,
+    /// Whether it suggests when to renew (RFC 9773). By itself Pebble suggests windows of two days,
+    /// and most tests have seconds.
+    pub(crate) suggests: bool,
+    /// Whether it has the profile `shortlived` as well. Who names none gets any of both.
+    pub(crate) has_profiles: bool,
 }
 
 impl Ways {
@@ -47,6 +52,9 @@ impl Ways {
             binds: false,
             believes_everything: false,
             resolver: None,
+            retry_after: 1,
+            suggests: false,
+            has_profiles: false,
         }
     }
 }
@@ -55,11 +63,28 @@ impl Ways {
 pub(crate) const MAC_KEY: &[u8] = b"a key of thirty-two bytes, no less";
 const MAC_KEY_TEXT: &str = "YSBrZXkgb2YgdGhpcnR5LXR3byBieXRlcywgbm8gbGVzcw";
 
+/// Seconds that certificates of the profile `shortlived` are good.
+pub(crate) const SHORT: u32 = 600;
+
+/// Where its programs lie: brought now, if they are not there yet.
+fn programs() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/services/pebble.sh");
+        let told = Command::new("bash").arg(script).stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
+        assert!(told.status.success(), "Pebble could not be brought");
+        PathBuf::from(String::from_utf8(told.stdout).unwrap().trim())
+    })
+}
+
 pub(crate) struct Pebble {
     folder: TempDir,
     port: u16,
     management: u16,
     names_port: u16,
+    /// Where its directory is handed out with nothing in it about when to renew.
+    quiet: u16,
+    suggests: bool,
     servers: Vec<Child>,
     starts: u32,
 }
@@ -97,6 +122,8 @@ impl Pebble {
             port: free_port(),
             management: free_port(),
             names_port: free_port(),
+            quiet: free_port(),
+            suggests: false,
             servers: Vec::new(),
             starts: 0,
         }
@@ -114,24 +141,29 @@ impl Pebble {
         let names = free_port();
         let management = format!("127.0.0.1:{}", self.names_port);
         let names = format!("127.0.0.1:{names}");
-        let off = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""];
-        let mut resolver = Command::new("pebble-challtestsrv");
-        resolver.args(off).args(["-defaultIPv4", "127.0.0.1", "-dns01", &names, "-management", &management]);
+        let off = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-defaultIPv6", ""];
+        let mut resolver = Command::new(programs().join("pebble-challtestsrv"));
+        resolver.args(off).args(["-defaultIPv4", "127.0.0.1", "-dnsserver", &names, "-management", &management]);
         self.launch(resolver, "names.log");
         wait_for(&names);
 
         let mut keys = serde_json::Map::new();
         keys.insert("known".to_owned(), json!(MAC_KEY_TEXT));
+        let mut profiles = json!({ "default": { "description": "the usual", "validityPeriod": ways.validity } });
+        if ways.has_profiles {
+            profiles["shortlived"] = json!({ "description": "ends soon", "validityPeriod": SHORT });
+        }
         let config: Value = json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{}", self.port),
             "managementListenAddress": format!("127.0.0.1:{}", self.management),
             "certificate": "api.pem", "privateKey": "api.key",
             "httpPort": ways.looks_at.0, "tlsPort": ways.looks_at.1, "ocspResponderURL": "",
             "externalAccountBindingRequired": ways.binds, "externalAccountMACKeys": keys,
-            "certificateValidityPeriod": ways.validity,
+            "retryAfter": { "authz": ways.retry_after, "order": ways.retry_after },
+            "profiles": profiles,
         }});
         std::fs::write(self.folder.path().join("pebble.json"), config.to_string()).unwrap();
-        let mut pebble = Command::new("pebble");
+        let mut pebble = Command::new(programs().join("pebble"));
         pebble
             .args(["-config", "pebble.json", "-strict", "-dnsserver", ways.resolver.as_ref().unwrap_or(&names)])
             .env("PEBBLE_VA_NOSLEEP", "1")
@@ -144,18 +176,43 @@ impl Pebble {
         self.launch(pebble, &log);
         wait_for(&format!("127.0.0.1:{}", self.port));
         wait_for(&format!("127.0.0.1:{}", self.management));
+        self.suggests = ways.suggests;
+        self.hand_out_quietly();
+    }
+
+    /// All other addresses in the directory are Pebble's own.
+    fn hand_out_quietly(&mut self) {
+        let mut directory: Value = serde_json::from_str(&self.curl(self.port, "/dir", &[])).unwrap();
+        directory.as_object_mut().unwrap().remove("renewalInfo");
+        let answer = format!("HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{directory}");
+        std::fs::write(self.folder.path().join("dir"), answer).unwrap();
+        let mut server = Command::new("openssl");
+        server.args(["s_server", "-quiet", "-HTTP", "-accept", &format!("127.0.0.1:{}", self.quiet)]);
+        server.args(["-cert", "api.pem", "-key", "api.key"]);
+        self.launch(server, "quiet.log");
+        wait_for(&format!("127.0.0.1:{}", self.quiet));
+    }
+
+    /// What is answered at `path` on one of its ports.
+    fn curl(&self, port: u16, path: &str, arguments: &[&str]) -> String {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*", "--cacert"]).arg(self.ca_file());
+        let told = curl.args(arguments).arg(format!("https://localhost:{port}{path}")).output().unwrap();
+        assert!(told.status.success(), "{path}: {}", String::from_utf8_lossy(&told.stderr));
+        String::from_utf8(told.stdout).unwrap()
+    }
+
+    /// Has it answer `text` to who asks when `certificate` (PEM) should be renewed.
+    pub(crate) fn suggest(&self, certificate: &str, text: &str) {
+        let told = json!({ "Certificate": certificate, "ARIResponse": text }).to_string();
+        self.curl(self.management, "/set-renewal-info/", &["--data", &told]);
     }
 
     fn launch(&mut self, mut command: Command, log: &str) {
         let log = File::create(self.folder.path().join(log)).unwrap();
-        let launched = command
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn();
-        let missing = "Pebble is missing: it is Debian's package pebble (apt-get install pebble)";
-        self.servers.push(launched.expect(missing));
+        let command = command.current_dir(self.folder.path());
+        let launched = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
+        self.servers.push(launched.unwrap());
     }
 
     /// Ends it; it forgets everything.
@@ -164,6 +221,10 @@ impl Pebble {
             let _ = server.kill();
             let _ = server.wait();
         }
+    }
+
+    pub(crate) const fn suggests(&self) -> bool {
+        self.suggests
     }
 
     pub(crate) const fn port(&self) -> u16 {
@@ -176,7 +237,7 @@ impl Pebble {
     }
 
     pub(crate) fn directory(&self) -> String {
-        format!("https://localhost:{}/dir", self.port)
+        format!("https://localhost:{}/dir", if self.suggests { self.port } else { self.quiet })
     }
 
     /// The file of whom its server is from.
@@ -205,18 +266,7 @@ impl Pebble {
 
     /// Its root, which it makes anew at each start.
     pub(crate) async fn roots(&self) -> RootCertStore {
-        let mut trusted = RootCertStore::empty();
-        for der in CertificateDer::pem_file_iter(self.ca_file()).unwrap() {
-            trusted.add(der.unwrap()).unwrap();
-        }
-        let address = SocketAddr::from(([127, 0, 0, 1], self.management));
-        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let mut stream = connector(trusted).connect(name, stream).await.unwrap();
-        stream.write_all(b"GET /roots/0 HTTP/1.0\r\nHost: localhost\r\n\r\n").await.unwrap();
-        let mut answer = String::new();
-        // It ends without saying so.
-        let _ = stream.read_to_string(&mut answer).await;
+        let answer = self.curl(self.management, "/roots/0", &[]);
         let mut roots = RootCertStore::empty();
         for der in CertificateDer::pem_slice_iter(answer.as_bytes()) {
             roots.add(der.unwrap()).unwrap();
