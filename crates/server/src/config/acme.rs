@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 
 use super::raw::Raw;
 use super::setting::{Allowed, Setting};
+use super::site::is_domain;
+use super::{Config, HttpsMode};
 
 /// Let's Encrypt.
 const DEFAULT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -171,6 +173,28 @@ impl AcmeConfig {
             ca_file: self.ca_file.clone(),
             pace: Pace::default(),
         }
+    }
+}
+
+impl Config {
+    /// What authorities would refuse to be asked for or by: section, key, and why. Opens no file.
+    pub(super) fn order_problems(&self) -> Vec<(&'static str, &'static str, String)> {
+        let mut problems = Vec::new();
+        if self.https.mode != HttpsMode::Acme {
+            return problems;
+        }
+        if let Ok(site) = self.site(0) {
+            for (key, url) in [("accounts_url", &site.accounts_url), ("directory_url", &site.directory_url)] {
+                if !url.domain().is_some_and(is_domain) {
+                    let allowed = "an address with a host name, which [https] mode = \"acme\" needs";
+                    problems.push(("site", key, format!("is {:?}; allowed is {allowed}", url.as_str())));
+                }
+            }
+        }
+        if let Err(error) = self.acme.settings(Vec::new()).check() {
+            problems.push(("acme", error.setting, error.what));
+        }
+        problems
     }
 }
 

@@ -1,6 +1,7 @@
 //! `[https]`: ports, where certificates come from, and what does not go together; and the
 //! certificates from files, for HTTPS and for LDAP.
 
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -122,11 +123,16 @@ impl Config {
         InternalSettings { organisation, domain, hosts: self.sets_of_hosts() }
     }
 
-    /// Reads the certificates that come from files.
+    /// Reads the certificates that come from files, and looks whether the one of authorities can be
+    /// used.
     ///
     /// # Errors
     /// Says which of the files cannot be used, and why.
     pub(crate) fn certificates(&self) -> Result<Served, Problems> {
+        if self.https.mode == HttpsMode::Acme {
+            let checked = self.acme.settings(self.sets_of_hosts()).check_file();
+            checked.map_err(|error| self.problem("acme", error.setting, &error))?;
+        }
         let mut served = Served { https: Certificates::new(), ldap: None, files: Vec::new() };
         let files = |certificate: &Option<PathBuf>, key: &Option<PathBuf>| {
             Some(CertificateFiles { certificate: certificate.clone()?, key: key.clone()? })
@@ -151,21 +157,33 @@ impl Config {
         files: CertificateFiles,
         certificates: &Certificates,
     ) -> Result<Arc<ServedCertificate>, Problems> {
-        ServedCertificate::open(files, certificates.clone()).map_err(|error| {
-            let mut problems = Problems::default();
-            let what = format!("[{section}] {} {error}", error.setting());
-            match self.place(section, error.setting()) {
-                Some(place) => problems.at(place, what),
-                None => problems.general(what),
-            }
-            problems
-        })
+        let opened = ServedCertificate::open(files, certificates.clone());
+        opened.map_err(|error| self.problem(section, error.setting(), format_args!("{} {error}", error.setting())))
+    }
+
+    fn problem(&self, section: &str, key: &str, what: impl Display) -> Problems {
+        let mut problems = Problems::default();
+        match self.place(section, key) {
+            Some(place) => problems.at(place, format_args!("[{section}] {what}")),
+            None => problems.general(format_args!("[{section}] {what}")),
+        }
+        problems
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_of_authorities_is_looked_at_before_anything_is_opened() {
+        let mut config = Config::default();
+        config.acme.ca_file = Some(PathBuf::from("/nonexistent/ca.pem"));
+        assert!(config.certificates().is_ok());
+        config.https.mode = HttpsMode::Acme;
+        let told = config.certificates().err().map(|problems| problems.to_string()).unwrap_or_default();
+        assert!(told.contains("[acme] ca_file names \"/nonexistent/ca.pem\", which cannot be read"), "{told}");
+    }
 
     #[test]
     fn files_go_with_the_mode_of_files() {

@@ -17,6 +17,8 @@ fn is_local(domain: &str) -> bool {
 
 pub(super) fn is_domain(domain: &str) -> bool {
     domain.len() <= 240
+        // Else browsers take it for an address.
+        && domain.rsplit('.').next().is_some_and(|last| !last.bytes().all(|byte| byte.is_ascii_digit()))
         && domain.split('.').all(|label| {
             !label.is_empty()
                 && label.len() <= 63
@@ -42,9 +44,8 @@ impl Config {
                     "is {found:?}; allowed is a domain name in small letters such as \"example.org\" (others in their xn-- form)"
                 ),
             );
-        } else if let Err(problem) = self.site(0) {
-            let key = if self.place("site", "directory_url").is_some() { "directory_url" } else { "accounts_url" };
-            told("site", key, problem);
+        } else if let Err((key, what)) = self.site(0) {
+            told("site", key, what);
         } else if let Err(error) = Dn::parse(&self.base_dn()) {
             let found = &self.base_dn;
             told(
@@ -82,6 +83,9 @@ impl Config {
         for (key, what) in self.acme.problems() {
             told("acme", key, what);
         }
+        for (section, key, what) in self.order_problems() {
+            told(section, key, what);
+        }
         for (key, what) in self.https.problems() {
             told("https", key, what);
         }
@@ -102,29 +106,29 @@ impl Config {
     /// Names and addresses, for a server whose pages are on `port`.
     ///
     /// # Errors
-    /// When both hosts would be the same.
-    pub(crate) fn site(&self, port: u16) -> Result<Site, String> {
+    /// Which key is to blame, and for what: both hosts would be the same, say.
+    pub(crate) fn site(&self, port: u16) -> Result<Site, (&'static str, String)> {
         let accounts_url = self.host_url("accounts", port, self.site.accounts_url.as_ref())?;
         let directory_url = self.host_url("directory", port, self.site.directory_url.as_ref())?;
+        // Where both are at odds, it is the one that somebody has set.
+        let given = if self.site.directory_url.is_some() { "directory_url" } else { "accounts_url" };
         if accounts_url.host_str() == directory_url.host_str() {
             let host = accounts_url.host_str().unwrap_or_default();
-            return Err(format!("makes {host:?} the host of both sites; allowed are two hosts"));
+            return Err((given, format!("makes {host:?} the host of both sites; allowed are two hosts")));
         }
-        if self.https.is_on() && (accounts_url.scheme(), directory_url.scheme()) != ("https", "https") {
-            return Err(
-                "is plain HTTP, but [https] mode is on; allowed is an address that begins with https://".to_owned()
-            );
+        let both = [("accounts_url", &accounts_url), ("directory_url", &directory_url)];
+        if let Some((key, _)) = both.iter().find(|(_, url)| self.https.is_on() && url.scheme() != "https") {
+            let what = "is plain HTTP, but [https] mode is on; allowed is an address that begins with https://";
+            return Err((key, what.to_owned()));
         }
         if accounts_url.scheme() != directory_url.scheme() {
-            return Err(
-                "is https where the other site is http, or the other way round; allowed is one of them for both"
-                    .to_owned(),
-            );
+            let what = "is https where the other site is http, or the other way round; allowed is one of them for both";
+            return Err((given, what.to_owned()));
         }
         Ok(Site { org_name: self.site.org_name.clone(), accounts_url, directory_url })
     }
 
-    fn host_url(&self, name: &str, port: u16, given: Option<&Url>) -> Result<Url, String> {
+    fn host_url(&self, name: &str, port: u16, given: Option<&Url>) -> Result<Url, (&'static str, String)> {
         if let Some(url) = given {
             return Ok(url.clone());
         }
@@ -136,7 +140,8 @@ impl Config {
             (true, port) => format!("http://{name}.{domain}:{port}"),
             (false, _) => format!("https://{name}.{domain}"),
         };
-        Url::parse(&address).map_err(|error| format!("gives the address {address}, which cannot be used: {error}"))
+        let unusable = |error| format!("gives the address {address}, which cannot be used: {error}");
+        Url::parse(&address).map_err(|error| ("domain", unusable(error)))
     }
 
     /// The base DN: as set, or one `dc` for each part of the domain (RFC 2247).
@@ -162,8 +167,8 @@ impl Config {
     /// # Errors
     /// As [`Config::site`].
     pub(crate) fn settings(&self, port: u16) -> Result<Settings, String> {
+        let site = self.site(port).map_err(|(key, what)| format!("[site] {key} {what}"))?;
         Ok(Settings {
-            site: self.site(port)?,
             base_dn: self.base_dn(),
             hash: self.hash,
             lockout: self.lockout.clone(),
@@ -171,7 +176,8 @@ impl Config {
             password_policy: self.password_policy,
             tokens: self.tokens,
             ldap_bind_password: self.ldap.bind_password,
-            ldap_url: self.site(port)?.accounts_url.host_str().and_then(|host| self.ldap.url(host)),
+            ldap_url: site.accounts_url.host_str().and_then(|host| self.ldap.url(host)),
+            site,
             posix: self.posix.clone(),
             mail: MailSettings {
                 route: self.mail.route.clone().unwrap_or_else(|| MailRoute::Folder(self.data_dir.join("mail"))),
@@ -228,7 +234,9 @@ mod tests {
 
     #[test]
     fn what_does_not_go_together_is_told() {
-        for domain in ["", "Example.org", "exa mple.org", "-a.org", "a..org", "a.org.", "münchen.de"] {
+        for domain in
+            ["", "example.7", "192.0.2.1", "Example.org", "exa mple.org", "-a.org", "a..org", "a.org.", "münchen.de"]
+        {
             assert!(problems(&config(domain)).contains("[site] domain is"), "{domain:?}");
         }
         let mut same = config("example.org");
@@ -248,6 +256,39 @@ mod tests {
             "{told}"
         );
         assert!(told.contains("[posix] last cannot be used") && told.contains("has {username} in it"), "{told}");
+    }
+
+    #[test]
+    fn the_key_that_is_to_blame_is_named() {
+        for (accounts, directory, rest, blamed) in [
+            (
+                "http://accounts.example.org",
+                "https://directory.example.org",
+                "",
+                "line 3: [site] accounts_url is plain",
+            ),
+            (
+                "https://accounts.example.org",
+                "http://directory.example.org",
+                "",
+                "line 4: [site] directory_url is plain",
+            ),
+            ("https://a_b.example.org", "https://-c.example.org", "", "line 3: [site] accounts_url is \"https://a_b."),
+            ("https://a_b.example.org", "https://-c.example.org", "", "line 4: [site] directory_url is \"https://-c."),
+            ("", "", "directory = \"http://ca.example/dir\"", "line 8: [acme] directory is \"http://ca.example/dir\""),
+            ("", "", "challenges = \"dns-01\"", "line 8: [acme] challenges has dns-01, which needs dns_server or"),
+            ("", "", "dns_server = \"ns1.example.org\"", "line 8: [acme] dns_server is \"ns1.example.org\""),
+        ] {
+            let given = |key: &str, url: &str| if url.is_empty() { String::new() } else { format!("{key} = {url:?}") };
+            let (accounts, directory) = (given("accounts_url", accounts), given("directory_url", directory));
+            let text = format!(
+                "[site]\ndomain = \"example.org\"\n{accounts}\n{directory}\n[https]\nmode = \"acme\"\n[acme]\n{rest}\n"
+            );
+            let file = Some((std::path::Path::new("ostiary.toml"), text.as_str()));
+            let told = super::super::read::read(file, Vec::new(), Problems::default()).err();
+            let told = told.map(|problems| problems.to_string()).unwrap_or_default();
+            assert!(told.contains(blamed) && !told.contains("] host "), "{blamed:?} is missing in:\n{told}");
+        }
     }
 
     #[test]
