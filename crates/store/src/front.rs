@@ -195,7 +195,7 @@ pub struct AcmeAnswer {
     pub name: String,
     /// The key authorization (RFC 8555 section 8.1) over HTTP, its SHA-256 in base64url over TLS.
     pub value: String,
-    /// When it is forgotten at the latest.
+    /// From when on it may be forgotten, should nobody take it back.
     pub expires_at: Timestamp,
 }
 
