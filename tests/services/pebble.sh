@@ -7,8 +7,8 @@
 #   pebble_install   unpacks it into the cache, unless it is there; its version stands in .complete
 #   pebble_folder    prints the folder of the programs
 
-# The first one whose programs run here.
-PEBBLE_SUITES='sid trixie'
+# The first one whose programs run here. (Trixie's knows no profiles, and has other options.)
+PEBBLE_SUITES='testing sid'
 PEBBLE_KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 
 pebble_root() { printf '%s/pebble\n' "$cache"; }
