@@ -224,8 +224,12 @@ mod tests {
     }
 
     fn open(stop: &Stop) -> DuplexStream {
+        open_with(LIMITS, stop)
+    }
+
+    fn open_with(limits: HttpLimits, stop: &Stop) -> DuplexStream {
         let (ours, theirs) = duplex(4096);
-        let door = HttpDoor { service: bounded(tower_service(reply), LIMITS), limits: LIMITS };
+        let door = HttpDoor { service: bounded(tower_service(reply), limits), limits };
         let serving = door.serve(theirs, "192.0.2.1:4711".parse().unwrap(), stop.clone());
         crate::Lifecycle::new().connection(serving);
         ours
@@ -311,13 +315,16 @@ mod tests {
     #[tokio::test]
     async fn draining_answers_what_was_asked_and_closes() {
         let stop = Stop::default();
-        let mut busy = open(&stop);
-        let mut idle = open(&stop);
+        // No limit ends them before the stop does.
+        let limits = HttpLimits { idle: Duration::from_secs(60), ..LIMITS };
+        let mut busy = open_with(limits, &stop);
+        let mut idle = open_with(limits, &stop);
         ask(&mut busy, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
         tokio::time::sleep(LIMITS.idle / 3).await;
         stop.draining().cancel();
-        assert_eq!(rest(&mut idle).await, "");
-        let answer = rest(&mut busy).await;
+        let ended = tokio::time::timeout(limits.idle / 6, async { (rest(&mut idle).await, rest(&mut busy).await) });
+        let (nothing, answer) = ended.await.unwrap();
+        assert_eq!(nothing, "");
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("waited"), "{answer}");
     }
 }

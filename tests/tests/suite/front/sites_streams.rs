@@ -87,7 +87,7 @@ async fn a_refused_upgrade_is_an_answer_like_any_other() -> Result<()> {
 #[tokio::test]
 async fn a_websocket_keeps_its_place_among_the_connections() -> Result<()> {
     let setup =
-        embedded().with("OSTIARY_HTTP__MAX_CONNECTIONS_PER_ADDRESS", "2").with("OSTIARY_SERVER__SHUTDOWN_GRACE", "1s");
+        embedded().with("OSTIARY_HTTP__MAX_CONNECTIONS_PER_ADDRESS", "2").with("OSTIARY_SERVER__SHUTDOWN_GRACE", "60s");
     let (service, ostiary) = Service::behind(setup).await?;
     let serving = tokio::spawn(async move {
         let first = tokio::spawn(echo(service.taken().await?));
@@ -101,12 +101,12 @@ async fn a_websocket_keeps_its_place_among_the_connections() -> Result<()> {
     assert_eq!(third, "", "a third connection was let in");
     first.send(Message::text("still here")).await?;
     ensure!(first.next().await.context("closed")?? == Message::text("still here"));
-    // And it ends with the server, whatever it still has to say.
+    // And it ends when the server is asked to, not when it is cut off at the end of the grace.
     let begun = Instant::now();
     ostiary.signal("TERM")?;
     let (first, second) = (first.into_inner(), second.into_inner());
     tokio::try_join!(let_go(first), let_go(second))?;
-    ensure!(begun.elapsed() < Duration::from_secs(8), "the grace was not kept");
+    ensure!(begun.elapsed() < Duration::from_secs(3), "a stop waits for what never ends");
     serving.await??;
     Ok(())
 }
