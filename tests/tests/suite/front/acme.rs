@@ -50,13 +50,20 @@ impl Ordering {
         life: Duration,
         change: impl FnOnce(Setup) -> Setup,
     ) -> Result<Self> {
+        let mut ordering = Self::prepare(challenge, life, change).await?;
+        ordering.ostiary.start_again()?;
+        Ok(ordering)
+    }
+
+    /// The same, with the server not started.
+    async fn prepare(challenge: &str, life: Duration, change: impl FnOnce(Setup) -> Setup) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (http, https) = (free_port()?, free_port()?);
         let pebble = Pebble::start(folder.path(), (http, https), life)?;
         let setup = ordering_from(Pair::Embedded, &pebble, challenge)
             .with("OSTIARY_HTTP__LISTEN", &format!("127.0.0.1:{http}"))
             .with("OSTIARY_HTTPS__LISTEN", &format!("127.0.0.1:{https}"));
-        let ostiary = change(setup).start().await?;
+        let ostiary = change(setup).prepare().await?;
         Ok(Self { ostiary, pebble, _folder: folder })
     }
 
@@ -106,5 +113,26 @@ async fn a_fresh_server_gets_its_certificate_over_http() -> Result<()> {
     curl.arg(format!("http://{}/.well-known/acme-challenge/unknown", ordering.ostiary.http_address()?));
     let code = tokio::task::spawn_blocking(move || run(&mut curl, "")).await??.ok()?;
     assert_eq!(code, "404");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_machine_whose_clock_is_a_day_off_orders_once() -> Result<()> {
+    for seconds in [-86_400, 86_400] {
+        let life = Duration::from_secs(90 * 86_400);
+        let mut ordering = Ordering::prepare("tls-alpn-01", life, |setup| setup).await?;
+        ordering.ostiary.set_clock(seconds)?;
+        ordering.ostiary.start_again()?;
+        ordering.until_served().await?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(ordering.pebble.orders()?, 1, "{}", ordering.ostiary.log());
+        // The clock is put right.
+        ordering.ostiary.stop().await?;
+        ordering.ostiary.set_clock(0)?;
+        ordering.ostiary.start_again()?;
+        ordering.until_served().await?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(ordering.pebble.orders()?, 1, "{}", ordering.ostiary.log());
+    }
     Ok(())
 }
