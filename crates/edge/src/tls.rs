@@ -8,9 +8,12 @@ use std::io::{Error, ErrorKind, Result};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
+use rustls::{Error as RustlsError, ServerConfig};
 use thiserror::Error as ThisError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
@@ -61,6 +64,16 @@ pub fn choose_tls_library() -> std::result::Result<(), TlsError> {
 
 pub(crate) fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
+}
+
+/// A certificate, its issuers and its key, for handshakes. `key` is not copied, so whoever has it can
+/// wipe it; the library keeps its own form of it, as long as it is served.
+pub(crate) fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: &PrivateKeyDer<'_>,
+) -> std::result::Result<CertifiedKey, RustlsError> {
+    let certified = CertifiedKey::new(chain, any_supported_type(key)?);
+    certified.keys_match().map(|()| certified)
 }
 
 /// The server's part of handshakes. Clones share everything.

@@ -17,7 +17,7 @@ use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::tls::provider;
+use crate::tls::{certified, provider};
 
 /// Certificates in a chain.
 const MAX_CHAIN: usize = 10;
@@ -76,8 +76,8 @@ impl Chain {
         let validity = read.validity();
         let (not_before, not_after) = (validity.not_before.timestamp(), validity.not_after.timestamp());
         links(&parsed, &ders, issuers, roots, (not_before, not_after))?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8)).clone_key();
-        let key = CertifiedKey::from_der(ders, key, &provider()).map_err(|error| match error {
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8));
+        let key = certified(ders, &key).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => ChainError::Key,
             other => unreadable(&other),
         })?;

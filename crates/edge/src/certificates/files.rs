@@ -20,9 +20,10 @@ use thiserror::Error;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
+use zeroize::Zeroizing;
 
 use super::map::Certificates;
-use crate::tls::provider;
+use crate::tls::certified;
 
 /// How often is looked whether the files have changed.
 const LOOK: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
@@ -86,7 +87,7 @@ impl CertificateFiles {
             _ => std::fs::read(path).map_err(|error| format!("which cannot be read: {error}")),
         };
         let chain = read(&self.certificate).map_err(|what| self.blame_certificate(what))?;
-        let key = read(&self.key).map_err(|what| self.blame_key(what))?;
+        let key = Zeroizing::new(read(&self.key).map_err(|what| self.blame_key(what))?);
         self.parse(&chain, &key)
     }
 
@@ -102,7 +103,7 @@ impl CertificateFiles {
             let what = "which holds no private key; allowed is a PEM file with BEGIN PRIVATE KEY, not encrypted";
             self.blame_key(what.to_owned())
         })?;
-        CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+        certified(chain, &Zeroizing::new(key)).map_err(|error| match error {
             RustlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                 let certificate = quoted(&self.certificate);
                 self.blame_key(format!("which holds a key that does not belong to the certificate in {certificate}"))
