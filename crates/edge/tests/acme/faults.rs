@@ -221,10 +221,10 @@ fn with_suggestions(path: &str, content: &str, request: &str, here: SocketAddr) 
     let Ok(mut value) = serde_json::from_str::<Value>(content) else { return content.to_owned() };
     if path == "/dir" {
         value["renewalInfo"] = json!(format!("https://localhost:{}/ari", here.port()));
-    } else if path == "/order-plz" {
-        if let Some(replaced) = payload(request).get("replaces") {
-            value["replaces"] = replaced.clone();
-        }
+    } else if path == "/order-plz"
+        && let Some(replaced) = payload(request).get("replaces")
+    {
+        value["replaces"] = replaced.clone();
     }
     value.to_string()
 }

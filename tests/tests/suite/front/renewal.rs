@@ -47,7 +47,7 @@ const WHO_AM_I: &[u8] = b"\x30\x1e\x02\x01\x01\x77\x19\x80\x171.3.6.1.4.1.4203.1
 enum Line {
     Http1(hyper::client::conn::http1::SendRequest<Empty<Bytes>>),
     Http2(hyper::client::conn::http2::SendRequest<Empty<Bytes>>),
-    Ldap(TlsStream<TcpStream>),
+    Ldap(Box<TlsStream<TcpStream>>),
 }
 
 struct Visitor {
@@ -80,7 +80,7 @@ impl Visitor {
                 tokio::spawn(connection);
                 Line::Http2(sender)
             }
-            Speech::Ldap => Line::Ldap(stream),
+            Speech::Ldap => Line::Ldap(Box::new(stream)),
         };
         Ok(Self { line, host: format!("{}:{}", HOSTS[0], address.port()) })
     }
