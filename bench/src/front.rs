@@ -29,7 +29,7 @@ pub(crate) const SITE: &str = "wiki.bench.test";
 const PAGE: &str = "/.well-known/openid-configuration";
 /// Bytes that the service behind them answers with.
 const UPSTREAM: usize = 1024;
-/// People in Ostiary's directory.
+/// People in the directory of one Ostiary.
 const PEOPLE: u32 = 1000;
 /// How long nothing is done before memory is looked at.
 const REST: Duration = Duration::from_secs(3);
@@ -62,10 +62,10 @@ pub(crate) fn run(settings: &Front) -> anyhow::Result<()> {
     let pids = work.join("pids");
     let (upstream, behind) = upstream(&pids)?;
 
-    let ostiary = ostiary(settings, &work, behind)?;
+    let [fresh, filled] = ostiaries(settings, &work, behind)?;
     let (port, quiet_port) = (free_port()?, free_port()?);
-    let telling = start(&ostiary, &work, port, "info", "telling")?;
-    let quiet = start(&ostiary, &work, quiet_port, "warn", "quiet")?;
+    let telling = start(&fresh, &work, port, "info")?;
+    let quiet = start(&filled, &work, quiet_port, "warn")?;
     let page = handshakes::page(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), OWN, PAGE).context("Ostiary's page")?;
     let caddy_port = free_port()?;
     let binary = settings.caddy.canonicalize().context("the Caddy to measure")?;
@@ -79,7 +79,7 @@ pub(crate) fn run(settings: &Front) -> anyhow::Result<()> {
     ];
     same_page(&servers, &page.body)?;
     sleep(REST);
-    let mut memory = Memory::idle([servers[0].pid, servers[2].pid])?;
+    let mut memory = Memory::idle(servers.each_ref().map(|server| server.pid))?;
 
     let plans = plans(page.body.len());
     let mut rows: Vec<Row> = plans.iter().map(Plan::row).collect();
@@ -104,7 +104,7 @@ pub(crate) fn run(settings: &Front) -> anyhow::Result<()> {
     memory.rested()?;
 
     let versions = vec![
-        format!("{}; Caddy {}", ostiary.version()?, version(&binary)?),
+        format!("{}; Caddy {}", fresh.version()?, version(&binary)?),
         format!("Other programs used {:.0} % of the processors before the run; {}", others * 100.0, load_average()?),
     ];
     let report = report(versions, &rows, &memory, settings, page.body.len());
@@ -187,24 +187,20 @@ fn upstream(pids: &Path) -> anyhow::Result<(Running, SocketAddr)> {
     Ok((running, line.trim().parse().context("the service did not say where it is")?))
 }
 
-/// Ostiary with people and the site, twice: each has a folder of its own.
-fn ostiary(settings: &Front, work: &Path, behind: SocketAddr) -> anyhow::Result<Ostiary> {
+/// Ostiary with the site: one that was just set up, and one with people.
+fn ostiaries(settings: &Front, work: &Path, behind: SocketAddr) -> anyhow::Result<[Ostiary; 2]> {
     let file =
         format!("[site]\ndomain = \"bench.test\"\n\n[[sites]]\nhost = \"{SITE}\"\nupstream = \"http://{behind}\"\n");
     write(work.join("ostiary.toml"), file)?;
     let binary = settings.ostiary.canonicalize().context("the Ostiary to measure")?;
-    Ostiary::filled(&binary, work, &Population::new("dc=bench,dc=test", PEOPLE))
+    let filled = Ostiary::filled(&binary, work, &Population::new("dc=bench,dc=test", PEOPLE))?;
+    let fresh = Ostiary { data: work.join("ostiary-fresh"), ..filled.clone() };
+    // The first start makes keys and tables.
+    fresh.start()?.stop()?;
+    Ok([fresh, filled])
 }
 
-fn start(filled: &Ostiary, work: &Path, port: u16, level: &str, folder: &str) -> anyhow::Result<Serving> {
-    let data = work.join(folder);
-    create_dir_all(&data)?;
-    for file in std::fs::read_dir(&filled.data)? {
-        let file = file?;
-        if file.file_type()?.is_file() {
-            std::fs::copy(file.path(), data.join(file.file_name()))?;
-        }
-    }
+fn start(ostiary: &Ostiary, work: &Path, port: u16, level: &str) -> anyhow::Result<Serving> {
     let settings = vec![
         ("OSTIARY_HTTPS__MODE", "files".to_owned()),
         ("OSTIARY_HTTPS__LISTEN", format!("127.0.0.1:{port}")),
@@ -212,7 +208,7 @@ fn start(filled: &Ostiary, work: &Path, port: u16, level: &str, folder: &str) ->
         ("OSTIARY_HTTPS__KEY_FILE", work.join("key.pem").display().to_string()),
         ("OSTIARY_LOG__LEVEL", level.to_owned()),
     ];
-    Ostiary { data, settings, ..filled.clone() }.start()
+    Ostiary { settings, ..ostiary.clone() }.start()
 }
 
 /// A port that was free just now.

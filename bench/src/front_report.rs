@@ -50,18 +50,21 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Cell>,
 }
 
-/// Resident memory of two processes in megabytes.
+/// Resident memory in megabytes, of Ostiary, of Ostiary with people, and of Caddy.
+type Megabytes = [f64; 3];
+
+/// What it was when.
 pub(crate) struct Memory {
-    pids: [u32; 2],
-    idle: [f64; 2],
-    loaded: [f64; 2],
-    rested: [f64; 2],
-    peak: [f64; 2],
+    pids: [u32; 3],
+    idle: Megabytes,
+    loaded: Megabytes,
+    rested: Megabytes,
+    peak: Megabytes,
 }
 
 impl Memory {
     /// Before anything was asked.
-    pub(crate) fn idle(pids: [u32; 2]) -> anyhow::Result<Self> {
+    pub(crate) fn idle(pids: [u32; 3]) -> anyhow::Result<Self> {
         let idle = resident(pids, "VmRSS:")?;
         Ok(Self { pids, idle, loaded: idle, rested: idle, peak: idle })
     }
@@ -80,33 +83,31 @@ impl Memory {
     }
 }
 
-fn resident(pids: [u32; 2], line: &str) -> anyhow::Result<[f64; 2]> {
+fn resident(pids: [u32; 3], line: &str) -> anyhow::Result<Megabytes> {
     let of = |pid: u32| {
         let status = read_to_string(format!("/proc/{pid}/status"))?;
         let found = status.lines().find_map(|found| found.strip_prefix(line)).with_context(|| line.to_owned())?;
         let kib: f64 = found.trim().trim_end_matches(" kB").parse()?;
         anyhow::Ok(kib * 1024.0 / 1e6)
     };
-    let [ours, theirs] = pids;
-    Ok([of(ours)?, of(theirs)?])
+    let [ours, filled, theirs] = pids;
+    Ok([of(ours)?, of(filled)?, of(theirs)?])
 }
 
 /// All of it.
 pub(crate) fn report(versions: Vec<String>, rows: &[Row], memory: &Memory, settings: &Front, page: usize) -> Report {
     let mut goals: Vec<Goal> = rows.iter().filter_map(goal).collect();
-    let [ours, theirs] = memory.idle;
-    let share = |[ours, theirs]: [f64; 2]| ours / theirs;
-    goals.push(Goal {
-        text: "memory when idle: at most half of Caddy's",
-        figure: format!("{ours:.0} MB (Caddy {theirs:.0} MB): {:.2} times", share(memory.idle)),
-        reached: share(memory.idle) <= 0.5,
-    });
-    let [ours, theirs] = memory.peak;
-    goals.push(Goal {
-        text: "memory under load, at its highest: at most half of Caddy's",
-        figure: format!("{ours:.0} MB (Caddy {theirs:.0} MB): {:.2} times", share(memory.peak)),
-        reached: share(memory.peak) <= 0.5,
-    });
+    let half = |text, [ours, filled, theirs]: Megabytes| Goal {
+        text,
+        figure: format!(
+            "{ours:.1} MB (Caddy {theirs:.1} MB): {:.2} times; {:.2} times with 1,000 people",
+            ours / theirs,
+            filled / theirs
+        ),
+        reached: ours <= theirs / 2.0,
+    };
+    goals.push(half("memory when idle: at most half of Caddy's", memory.idle));
+    goals.push(half("memory at its highest under load: at most half of Caddy's", memory.peak));
     Report { section: SECTION, versions, goals, tables: vec![requests(rows, settings, page), resident_table(memory)] }
 }
 
@@ -153,12 +154,13 @@ fn requests(rows: &[Row], settings: &Front, page: usize) -> Table {
 }
 
 fn resident_table(memory: &Memory) -> Table {
-    let told = |what: &str, [ours, theirs]: [f64; 2]| {
-        vec![what.to_owned(), format!("{ours:.0} MB"), format!("{theirs:.0} MB"), format!("{:.2}", ours / theirs)]
+    let told = |what: &str, [ours, filled, theirs]: Megabytes| {
+        let megabytes = [ours, filled, theirs].map(|each| format!("{each:.1} MB"));
+        [&[what.to_owned()], &megabytes[..], &[format!("{:.2}", ours / theirs)]].concat()
     };
     Table {
         title: "Resident memory",
-        head: vec!["", "Ostiary", "Caddy", "times"],
+        head: vec!["", "Ostiary", "Ostiary, 1,000 people", "Caddy", "the first, times Caddy's"],
         rows: vec![
             told("idle, before anything was asked", memory.idle),
             told("right after all of the load", memory.loaded),
@@ -166,8 +168,9 @@ fn resident_table(memory: &Memory) -> Table {
             told("at its highest", memory.peak),
         ],
         notes: vec![
-            "Ostiary has a directory of 1,000 people and serves LDAP as well; Caddy has neither its interface for administration nor HTTP/3. \
-             Resident memory counts the parts of the program's file that were used: they are shared and can be dropped at any time."
+            "The first Ostiary was set up and started again, and knows nobody, as Caddy does; the second is the one without access log. \
+             Both serve LDAP as well. Caddy is without its interface for administration and HTTP/3. Resident memory counts the parts of the \
+             program's file that were used: they are shared and can be dropped at any time."
                 .to_owned(),
         ],
     }

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::fs::read_to_string;
 use std::path::Path;
-use std::thread;
 
 use anyhow::Context as _;
 
@@ -101,13 +100,15 @@ fn machine() -> anyhow::Result<Vec<String>> {
         let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
         line.map(|line| line.trim_matches([' ', '\t', ':', '=', '"']).to_owned()).unwrap_or_default()
     };
-    let processor = value_of(&read_to_string("/proc/cpuinfo")?, "model name");
+    let processors = read_to_string("/proc/cpuinfo")?;
+    let processor = value_of(&processors, "model name");
     let memory: f64 = value_of(&read_to_string("/proc/meminfo")?, "MemTotal").trim_end_matches(" kB").parse()?;
     let system = value_of(&read_to_string("/etc/os-release").unwrap_or_default(), "PRETTY_NAME");
     let kernel = read_to_string("/proc/sys/kernel/osrelease")?;
     // The first two numbers: the rest is the builder's.
     let kernel = kernel.trim().split('.').take(2).collect::<Vec<_>>().join(".");
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    // Of the machine: this program itself may be kept on one of them.
+    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
     Ok(vec![format!(
         "{cores} cores ({processor}, shared with the generator), {:.0} GB of memory, {system}, Linux {}",
         memory * 1024.0 / 1e9,
