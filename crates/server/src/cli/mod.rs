@@ -84,7 +84,7 @@ pub(crate) enum Command {
     /// Keys that tokens are signed with
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// The root of the certificates that Ostiary makes itself ([https] mode = "internal")
+    /// The root of the certificates that Ostiary makes itself (`[https] mode = "internal"`)
     #[command(subcommand)]
     Ca(ca::CaCommand),
 }
