@@ -1,9 +1,10 @@
 //! Certificates that renew themselves (ACME: RFC 8555, 8737, 9773).
 //!
 //! [`Acme`] orders certificates for sets of names, keeps them sealed in the store and puts them
-//! into [`Certificates`], from where they are served. One node orders at a time; all of them serve
-//! what it stored and answer the authorities that look. Nothing waits for an authority: what is
-//! stored is served at once, and what fails is tried again for ever, ever more rarely.
+//! into [`Certificates`](crate::Certificates), from where they are served. One node orders at a
+//! time; all of them serve what it stored and answer the authorities that look. Nothing waits for
+//! an authority: what is stored is served at once, and what fails is tried again for ever, ever
+//! more rarely.
 //!
 //! Leaves out who listens: whoever does asks [`Acme::answers`] for challenges over HTTP, and the
 //! map for those over TLS. The one module that names the library for the protocol.
