@@ -5,6 +5,8 @@
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,16 +18,23 @@ pub(crate) struct Guarded<S> {
     stream: S,
     patience: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
+    written: Arc<AtomicU64>,
 }
 
 impl<S> Guarded<S> {
-    pub(crate) const fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
+        Self { stream, patience, waiting: None, written: Arc::default() }
+    }
+
+    /// Grows with everything that is written.
+    pub(crate) fn written(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.written)
     }
 
     /// Lets `outcome` through and watches the time while there is none.
     fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<Result<T>>) -> Poll<Result<T>> {
         if outcome.is_ready() {
+            self.written.fetch_add(1, Ordering::Relaxed);
             self.waiting = None;
             return outcome;
         }

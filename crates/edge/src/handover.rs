@@ -149,7 +149,11 @@ impl Handover {
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.arguments);
         // Without a number of a process, which nobody knows yet, the sockets are for whoever sees this.
-        command.env("LISTEN_FDS", given.len().to_string()).env_remove("LISTEN_PID").env_remove("LISTEN_FDNAMES");
+        command
+            .env("LISTEN_FDS", given.len().to_string())
+            .env_remove("LISTEN_PID")
+            .env_remove("LISTEN_FDNAMES")
+            .env_remove("LISTEN_FDS_FIRST_FD");
         let mappings = (FIRST..).zip(given).map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd }).collect();
         command.fd_mappings(mappings).map_err(io::Error::other)?;
         // With the command goes our copy of their end, so that the line ends with that process.

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{Service, ServiceExt};
 
 use crate::guarded::Guarded;
-use crate::lifecycle::Stop;
+use crate::lifecycle::{FAREWELL, Stop};
 use crate::tunnel::Tunnel;
 
 /// Bytes that hold a request's head: its line and all headers.
@@ -29,6 +30,9 @@ pub(crate) const MAX_HEAD: usize = 16 * 1024;
 
 /// Headers in a request.
 pub(crate) const MAX_HEADERS: usize = 100;
+
+/// How long a connection on which nothing happens is waited for while draining.
+const QUIET: Duration = FAREWELL.saturating_mul(3);
 
 /// Limits of an HTTP connection.
 #[derive(Debug, Clone, Copy)]
@@ -100,29 +104,39 @@ impl<S: HttpService> HttpDoor<S> {
         let tunnel = Arc::new(OnceLock::new());
         let begun = Arc::clone(&tunnel);
         let draining = stop.draining().clone();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let asking = Arc::clone(&asked);
         let answering = service_fn(move |request| {
             let (door, tunnel, draining) = (self.clone(), Arc::clone(&begun), draining.clone());
+            let asked = Arc::clone(&asking);
             async move {
+                asked.fetch_add(1, Ordering::Relaxed);
                 let mut response = door.answer(request, peer, &tunnel).await;
+                asked.fetch_sub(1, Ordering::Relaxed);
                 if draining.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response)
             }
         });
+        let stream = Guarded::new(stream, limits.idle);
+        let written = stream.written();
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.idle)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(Guarded::new(stream, limits.idle)), answering)
+            .serve_connection(TokioIo::new(stream), answering)
             .with_upgrades();
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = stop.farewell() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    ended = connection => ended,
+                    () = quiet(&asked, &written) => Ok(()),
+                }
             }
         };
         if let Err(error) = ended {
@@ -151,9 +165,23 @@ impl<S: HttpService> HttpDoor<S> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
             && let (Some(near), Some(far)) = (near, response.extensions_mut().remove::<OnUpgrade>())
         {
-            let _ = tunnel.set(Tunnel { near, far });
+            // What else came with the answer lasts as long: such as its place among what is forwarded.
+            let held = std::mem::take(response.extensions_mut());
+            let _ = tunnel.set(Tunnel { near, far, _held: held });
         }
         response
+    }
+}
+
+/// Ends when for a while nothing was being answered and nothing was written: then somebody has sent
+/// half a request, and a stop does not wait for the rest.
+async fn quiet(asked: &AtomicUsize, written: &AtomicU64) {
+    loop {
+        let before = written.load(Ordering::Relaxed);
+        tokio::time::sleep(QUIET).await;
+        if asked.load(Ordering::Relaxed) == 0 && written.load(Ordering::Relaxed) == before {
+            return;
+        }
     }
 }
 
@@ -295,21 +323,32 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_about_to_ask_when_draining_begins_is_answered() {
-        let stop = Stop::default();
-        let mut kept = open(&stop);
+        let (stop, limits) = (Stop::default(), HttpLimits { idle: Duration::from_secs(60), ..LIMITS });
+        let mut kept = open_with(limits, &stop);
         ask(&mut kept, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let mut first = [0; 17];
         kept.read_exact(&mut first).await.unwrap();
         assert_eq!(&first, b"HTTP/1.1 200 OK\r\n");
-        let mut fresh = open(&stop);
+        let mut fresh = open_with(limits, &stop);
         stop.draining().cancel();
-        let mut late = open(&stop);
+        let mut late = open_with(limits, &stop);
         tokio::time::sleep(LIMITS.idle / 3).await;
         for stream in [&mut kept, &mut fresh, &mut late] {
             ask(stream, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
             let answer = rest(stream).await;
             assert!(answer.contains("connection: close\r\n") && answer.ends_with("192.0.2.1:4711"), "{answer}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_request_does_not_hold_a_stop() {
+        let (stop, limits) = (Stop::default(), HttpLimits { idle: Duration::from_secs(60), ..LIMITS });
+        let mut stream = open_with(limits, &stop);
+        ask(&mut stream, "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT").await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        stop.draining().cancel();
+        let answer = tokio::time::timeout(FAREWELL * 6, rest(&mut stream)).await.expect("it is left");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
 
     #[tokio::test]

@@ -34,11 +34,7 @@ impl<S: HttpService> HttpsDoor<S> {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let shaken = tokio::select! {
-            shaken = self.tls.handshake(stream) => shaken,
-            () = stop.farewell() => return,
-        };
-        let stream = match shaken {
+        let stream = match self.tls.handshake(stream).await {
             Ok(stream) => stream,
             Err(error) => return tracing::debug!(%peer, %error, "HTTPS connection closed: no TLS"),
         };

@@ -36,7 +36,7 @@ fn unnamed(addresses: &[SocketAddr]) -> String {
         let _ = write!(text, "{}{address}", if at == 0 { "socket " } else { ", " });
     }
     text.push_str(
-        ": name it with [http] listen, [https] listen (with a mode that is not \"off\"), [ldap] listen or [ldap] tls_listen, or take it out of the socket unit",
+        ": name it with [http] listen, [https] listen (with a mode that is not \"off\"), [ldap] listen, [ldap] tls_listen or [metrics] listen, or take it out of the socket unit",
     );
     text
 }

@@ -46,6 +46,15 @@ impl Stop {
         self.drain.cancelled().await;
         tokio::time::sleep(FAREWELL).await;
     }
+
+    /// What `work` comes to. `None` when it takes longer than `patience`, or a stop waits for it no
+    /// longer: for whoever has connected and not asked anything yet.
+    pub(crate) async fn within<T>(&self, patience: Duration, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = tokio::time::timeout(patience, work) => done.ok(),
+            () = self.farewell() => None,
+        }
+    }
 }
 
 /// How the process came to its end.

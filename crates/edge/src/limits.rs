@@ -204,12 +204,12 @@ struct Sitting {
 
 impl Seat {
     /// The turns of this party, of which each request takes one where a connection may bring many at
-    /// once: twice as many as it may have connections. `None` for those that are not one party.
+    /// once: as many as it may have connections. `None` for those that are not one party.
     pub(crate) fn turns(&self) -> Option<Arc<Semaphore>> {
         let Sitting { party, house, .. } = &*self.0;
         let mut places = house.places();
         let own = places.parties.get_mut(party.get()?)?;
-        let most = house.limits.per_party.saturating_mul(2).min(Semaphore::MAX_PERMITS);
+        let most = house.limits.per_party.min(Semaphore::MAX_PERMITS);
         Some(Arc::clone(own.turns.get_or_insert_with(|| Arc::new(Semaphore::new(most)))))
     }
 

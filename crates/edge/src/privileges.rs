@@ -126,8 +126,11 @@ impl SystemUser {
                 return Ok(());
             }
         }
-        for folder in missing.into_iter().rev() {
+        for folder in missing.iter().rev() {
             DirBuilder::new().mode(OWNER_ONLY).create(folder)?;
+        }
+        // The innermost first: until it is given away, nobody else gets into the one around it.
+        for folder in missing {
             lchown(folder, Some(self.uid.as_raw()), Some(self.gid.as_raw()))?;
         }
         Ok(())

@@ -8,23 +8,25 @@ use std::time::Duration;
 
 use ostiary_model::Network;
 use tokio::io::AsyncRead;
-use tokio::time::timeout;
 
+use crate::lifecycle::Stop;
 use crate::limits::Seat;
 use crate::proxy_header::{NoHeader, read_header};
 
 /// The proxies of a port. Clones share them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Proxies {
     from: Arc<[Network]>,
     patience: Duration,
+    stop: Stop,
 }
 
 impl Proxies {
-    /// Proxies in the networks `from`, whose header may take `patience` to come.
+    /// Proxies in the networks `from`, whose header may take `patience` to come, and is not waited for
+    /// by a `stop`.
     #[must_use]
-    pub fn new(from: &[Network], patience: Duration) -> Self {
-        Self { from: from.into(), patience }
+    pub fn new(from: &[Network], patience: Duration, stop: &Stop) -> Self {
+        Self { from: from.into(), patience, stop: stop.clone() }
     }
 
     /// Who is at the other end of `stream`, which `peer` opened and holds `seat` for: `peer`, or
@@ -37,14 +39,14 @@ impl Proxies {
         if !self.from.iter().any(|network| network.contains(peer.ip())) {
             return Some(peer);
         }
-        let client = match timeout(self.patience, read_header(stream)).await {
-            Ok(Ok(client)) => client.unwrap_or(peer),
-            Ok(Err(NoHeader::Nothing)) => return None,
-            Ok(Err(error)) => {
+        let client = match self.stop.within(self.patience, read_header(stream)).await {
+            Some(Ok(client)) => client.unwrap_or(peer),
+            Some(Err(NoHeader::Nothing)) => return None,
+            Some(Err(error)) => {
                 tracing::warn!(%peer, "a connection of a proxy was closed: {error}");
                 return None;
             }
-            Err(_) => {
+            None => {
                 tracing::warn!(%peer, "a connection of a proxy was closed: its PROXY header did not come in time");
                 return None;
             }

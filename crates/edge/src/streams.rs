@@ -320,7 +320,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_millis(100);
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_is_being_answered_is_not_idle() {
         let running = Running::default();
         let answer = running.answer();
@@ -331,7 +331,7 @@ mod tests {
         assert!(timeout(PATIENCE * 2, running.idle(PATIENCE)).await.is_ok());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_has_not_asked_yet_is_waited_for() {
         let (running, stop) = (Running::default(), Stop::default());
         assert!(timeout(PATIENCE, running.begun_or_farewell(&stop)).await.is_err());
@@ -341,7 +341,7 @@ mod tests {
         assert!(timeout(PATIENCE, running.begun_or_farewell(&stop)).await.is_ok());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_gives_up_again_and_again_is_noticed() {
         let running = Running::default();
         for _ in 0..MAX_GIVEN_UP {
@@ -366,7 +366,7 @@ mod tests {
         assert!(timeout(PATIENCE, running.given_up()).await.is_err());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_turn_lasts_until_the_last_piece_is_gone() {
         let (running, turns) = (Running::default(), Arc::new(Semaphore::new(1)));
         let mut answer = running.answer();
@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(turns.available_permits(), 1);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_answer_goes_in_pieces_and_its_last_byte_by_itself() {
         for (length, pieces) in [
             (0, &[][..]),
@@ -410,7 +410,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_taken_is_stuck_and_one_that_moves_is_not() {
         let taken = Taken::new();
         assert!(timeout(PATIENCE * 2, taken.stuck(PATIENCE)).await.is_err(), "nothing waits yet");

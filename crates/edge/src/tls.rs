@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::certificates::{ACME_TLS, Certificates, Strangers};
+use crate::lifecycle::Stop;
 
 const HTTP_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";
@@ -82,25 +83,35 @@ pub struct Tls {
     acceptor: TlsAcceptor,
     certificates: Certificates,
     patience: Duration,
+    stop: Stop,
 }
 
 impl Tls {
     /// TLS for HTTPS: HTTP/2 and HTTP/1.1, and challenges of a CA. Who names a site that has no
-    /// certificate in `certificates` is refused. A handshake may take `patience`.
+    /// certificate in `certificates` is refused. A handshake may take `patience`, and is not waited
+    /// for by a `stop`.
     ///
     /// # Errors
     /// When the library cannot do what is asked of it.
-    pub fn for_https(certificates: &Certificates, patience: Duration) -> std::result::Result<Self, TlsError> {
+    pub fn for_https(
+        certificates: &Certificates,
+        patience: Duration,
+        stop: &Stop,
+    ) -> std::result::Result<Self, TlsError> {
         let protocols = [HTTP_2, HTTP_1, ACME_TLS].map(<[u8]>::to_vec).to_vec();
-        Self::new(certificates, Strangers::Refused, protocols, patience)
+        Self::new(certificates, Strangers::Refused, protocols, patience, stop)
     }
 
     /// TLS for LDAP, under whatever name it is asked for.
     ///
     /// # Errors
     /// As [`Tls::for_https`].
-    pub fn for_ldap(certificates: &Certificates, patience: Duration) -> std::result::Result<Self, TlsError> {
-        Self::new(certificates, Strangers::GetDefault, Vec::new(), patience)
+    pub fn for_ldap(
+        certificates: &Certificates,
+        patience: Duration,
+        stop: &Stop,
+    ) -> std::result::Result<Self, TlsError> {
+        Self::new(certificates, Strangers::GetDefault, Vec::new(), patience, stop)
     }
 
     /// Whether there is a certificate for those who name no name. Without one a handshake would be
@@ -115,6 +126,7 @@ impl Tls {
         strangers: Strangers,
         protocols: Vec<Vec<u8>>,
         patience: Duration,
+        stop: &Stop,
     ) -> std::result::Result<Self, TlsError> {
         let told = |error: rustls::Error| TlsError(error.to_string());
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
@@ -130,7 +142,7 @@ impl Tls {
         // both sides the signature, and us the memory.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(told)?;
         let certificates = certificates.clone();
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificates, patience })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificates, patience, stop: stop.clone() })
     }
 
     /// Does the server's part of a handshake on `stream`.
@@ -141,8 +153,8 @@ impl Tls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let done = tokio::time::timeout(self.patience, Box::pin(self.acceptor.accept(stream))).await;
-        done.map_err(|_| Error::new(ErrorKind::TimedOut, "the TLS handshake took too long"))?.map(Box::new)
+        let done = self.stop.within(self.patience, Box::pin(self.acceptor.accept(stream))).await;
+        done.ok_or_else(|| Error::new(ErrorKind::TimedOut, "the TLS handshake took too long"))?.map(Box::new)
     }
 }
 
@@ -166,7 +178,7 @@ mod tests {
         let certified = CertifiedKey::from_der(vec![cert.der().clone()], key, &provider()).unwrap();
         let certificates = Certificates::new();
         certificates.put(&["localhost".to_owned()], Arc::new(certified));
-        (Tls::for_https(&certificates, PATIENCE).unwrap(), cert.der().clone())
+        (Tls::for_https(&certificates, PATIENCE, &Stop::default()).unwrap(), cert.der().clone())
     }
 
     type Pair = (Encrypted<DuplexStream>, ClientStream<DuplexStream>);

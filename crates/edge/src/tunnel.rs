@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::Extensions;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
@@ -25,6 +26,8 @@ pub(crate) struct Tunnel {
     pub(crate) near: OnUpgrade,
     /// That of whoever answers it.
     pub(crate) far: OnUpgrade,
+    /// What lasts as long as they are coupled.
+    pub(crate) _held: Extensions,
 }
 
 impl Tunnel {

@@ -54,6 +54,8 @@ pub struct FrontSettings {
     pub trusted_proxies: Vec<Network>,
     /// How it stands with the certificates.
     pub certificates: CertificatesShown,
+    /// Whether browsers are told to come over HTTPS alone from now on (HSTS, RFC 6797).
+    pub pins_https: bool,
 }
 
 struct Front {
@@ -109,7 +111,7 @@ async fn arrive(State(front): State<Arc<Front>>, mut request: Request) -> Respon
         }
         Err(problem) => span.in_scope(|| turned_away(problem)),
     };
-    with_headers(response, behind.https)
+    with_headers(response, behind.https && front.settings.pins_https)
 }
 
 fn turned_away(problem: Problem) -> Response {

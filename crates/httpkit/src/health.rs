@@ -128,11 +128,13 @@ enum SeenBy<'a> {
 
 fn told(health: Health, certificates: &[CertificateState], now: Timestamp, seen_by: SeenBy<'_>) -> Told {
     let is_pressing = certificates.iter().any(|state| state.is_pressing(now));
-    let is_told = |state: &&CertificateState| match seen_by {
-        SeenBy::Ourselves => true,
-        SeenBy::Strangers(own) => state.names.iter().any(|name| own.contains(&name.as_str())),
+    let shown = |state: &CertificateState| {
+        let mut told = certificate(state, now, matches!(seen_by, SeenBy::Ourselves));
+        if let SeenBy::Strangers(own) = seen_by {
+            told.names.retain(|name| own.contains(&name.as_str()));
+        }
+        (!told.names.is_empty()).then_some(told)
     };
-    let in_full = matches!(seen_by, SeenBy::Ourselves);
     Told {
         status: match (health.database.answers, is_pressing) {
             (false, _) => "FAILED",
@@ -141,7 +143,7 @@ fn told(health: Health, certificates: &[CertificateState], now: Timestamp, seen_
         },
         database: health.database.answers,
         cache: health.cache.answers,
-        certificates: certificates.iter().filter(is_told).map(|state| certificate(state, now, in_full)).collect(),
+        certificates: certificates.iter().filter_map(shown).collect(),
     }
 }
 

@@ -63,6 +63,8 @@ impl CertificateState {
         match self.not_after {
             None => CertificateStanding::Missing,
             Some(end) if end <= now => CertificateStanding::Ended,
+            // Clients turn away from it as if it had ended; a clock is wrong.
+            Some(_) if self.not_before.is_some_and(|begin| begin > now) => CertificateStanding::Ended,
             Some(_) if self.last_error.is_some() => CertificateStanding::Troubled,
             Some(_) => CertificateStanding::Good,
         }

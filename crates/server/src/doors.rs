@@ -70,7 +70,12 @@ pub(crate) fn http(
     sites: &Sites,
     life: &Lifecycle,
 ) -> Result<Gate> {
-    let settings = FrontSettings { trusted_proxies: config.trusted_proxies.clone(), certificates: ports.shown };
+    let settings = FrontSettings {
+        trusted_proxies: config.trusted_proxies.clone(),
+        certificates: ports.shown,
+        // Whoever does not trust a new root yet has to come over plain HTTP to get it.
+        pins_https: ports.root.is_none(),
+    };
     let doors = Doors {
         accounts: ostiary_ui::portal(Arc::clone(app)).merge(ostiary_oidc::router(Arc::clone(app))),
         directory: ostiary_ui::panel(Arc::clone(app)),
@@ -95,7 +100,7 @@ pub(crate) fn http(
     let (leading, service) = (offering(ports.root.clone(), leading), offering(ports.root, service));
     let door = HttpDoor { service: leading, limits };
     wall.open("HTTP", ports.plain, move |stream, peer, _, stop| door.clone().serve(stream, peer, stop));
-    let tls = Tls::for_https(&ports.certificates, wall.handshake)?;
+    let tls = Tls::for_https(&ports.certificates, wall.handshake, life.stop())?;
     let door = HttpsDoor { tls, certificates: ports.certificates, door: HttpDoor { service, limits } };
     wall.open("HTTPS", ports.tls, move |stream, peer, seat, stop| door.clone().serve(stream, peer, seat, stop));
     Ok(wall.gate)
@@ -118,7 +123,7 @@ impl<'a> HttpWall<'a> {
             per_party: config.max_connections_per_address,
             shared: [&config.trusted_proxies[..], &config.proxy_protocol_from].concat(),
         });
-        Self { gate, proxies: Proxies::new(&config.proxy_protocol_from, handshake), handshake, life }
+        Self { gate, proxies: Proxies::new(&config.proxy_protocol_from, handshake, life.stop()), handshake, life }
     }
 
     /// Serves what comes in on `listeners`.
@@ -169,7 +174,7 @@ pub(crate) fn ldap(app: &Arc<App>, config: &LdapConfig, ports: LdapPorts, life: 
     };
     // Whoever shakes hands is nobody yet, and waits no longer than such a one may.
     let patience = HANDSHAKE.min(config.limits.idle_unbound);
-    let tls = ports.certificates.map(|certificates| Tls::for_ldap(&certificates, patience)).transpose()?;
+    let tls = ports.certificates.map(|certificates| Tls::for_ldap(&certificates, patience, life.stop())).transpose()?;
     for listener in ports.plain {
         let (door, tls, gate) = (door.clone(), tls.clone(), gate.only_from(&config.allow_from));
         let serve = move |stream, peer, seat| {

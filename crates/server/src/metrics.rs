@@ -3,6 +3,7 @@
 //! Everything is read at the moment of the question: nothing runs beside and nothing is counted for
 //! it. Who is in the directory and what anybody does is not among it.
 
+use std::cmp::Reverse;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -138,8 +139,11 @@ impl Figures {
     }
 
     fn register_certificates(&self, all: &mut Registry) {
+        // LDAP may have one of its own for the same names. What is written last stays: the worse one.
+        let mut certificates: Vec<&CertificateState> = self.certificates.iter().collect();
+        certificates.sort_by_key(|state| (state.standing(self.now), Reverse(state.not_after)));
         let at = |moment: fn(&CertificateState) -> Option<Timestamp>| {
-            let known = self.certificates.iter().filter_map(|state| Some((labels(state), moment(state)?.as_secs())));
+            let known = certificates.iter().filter_map(|state| Some((labels(state), moment(state)?.as_secs())));
             family(known)
         };
         all.register(
@@ -153,7 +157,7 @@ impl Figures {
             "When it is tried again after something went wrong",
             at(|state| state.next_attempt),
         );
-        let standings = self.certificates.iter().flat_map(|state| {
+        let standings = certificates.iter().flat_map(|state| {
             let own = state.standing(self.now);
             CertificateStanding::ALL.into_iter().map(move |standing| {
                 let named = [labels(state), vec![("standing", standing.as_str().to_owned())]].concat();
@@ -214,6 +218,8 @@ mod tests {
             certificates: vec![
                 state("example.org", Some(NOW + Span::from_days(60)), None),
                 state("example.net", None, Some("https://ca.inner.example: it is away")),
+                // LDAP's own.
+                state("example.org", Some(NOW + Span::from_days(90)), None),
             ],
             connections: vec![("http", 3), ("ldap", 41)],
             since: NOW - Span::from_hours(1),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ostiary_edge::acme::{Acme, Answers, Challenge, Issuer, Pace, Settings};
-use ostiary_edge::{Certificates, Means, Tls, TlsError, Vault, VaultError};
+use ostiary_edge::{Certificates, Means, Stop, Tls, TlsError, Vault, VaultError};
 use ostiary_model::{CertificateState, Clock, Entropy, Span, Timestamp};
 use ostiary_store::{CacheUrl, DatabaseUrl, Store};
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -216,7 +216,8 @@ impl Node {
         let tls = ports.tls.local_addr().unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(answer_over_http(ports.http, acme.answers()));
-        tasks.spawn(answer_over_tls(ports.tls, Tls::for_https(&certificates, Duration::from_secs(5))));
+        tasks
+            .spawn(answer_over_tls(ports.tls, Tls::for_https(&certificates, Duration::from_secs(5), &Stop::default())));
         tasks.spawn(acme.clone().run());
         Self { acme, store, clock, tls, tasks, _folder: Arc::clone(&memory.folder) }
     }

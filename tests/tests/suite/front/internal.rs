@@ -162,6 +162,10 @@ async fn curl_trusts_our_hosts_and_a_site_by_the_root_alone() -> Result<()> {
         ensure!(is_trusted(&ostiary, host, &root).await?, "{host}");
         ensure!(!is_trusted(&ostiary, host, &other).await?, "{host} by the root of another house");
     }
+    // Whoever does not trust the next root yet must be able to come over plain HTTP for it.
+    let page = format!("https://accounts.example.test:{}/sign-in", ostiary.https_address()?.port());
+    let head = curl(Some(&root), &["--head", &page]).await?.ok()?.to_ascii_lowercase();
+    ensure!(head.starts_with("http/2 200") && !head.contains("strict-transport-security"), "{head}");
     // The chain is the certificate alone, for both hosts the same.
     let port = ostiary.https_address()?.port();
     let shown = openssl(&[
