@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, ensure};
-use ostiary_tests::{Ostiary, Pair, Setup};
+use ostiary_tests::{Ostiary, Pair, Setup, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -86,6 +86,13 @@ impl Recorder {
     /// What came since it was asked last.
     pub(crate) fn heard(&self) -> String {
         std::mem::take(&mut *self.heard.lock().unwrap())
+    }
+
+    /// The same, when `end` is in it.
+    pub(crate) async fn heard_until(&self, end: &str) -> Result<String> {
+        let has_come = async || Ok(self.heard.lock().unwrap().contains(end).then_some(()));
+        eventually(&format!("{end:?} to come"), has_come).await?;
+        Ok(self.heard())
     }
 }
 

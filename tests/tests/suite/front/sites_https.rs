@@ -42,7 +42,8 @@ async fn a_site_comes_over_https_and_only_so() -> Result<()> {
         ]);
         let answer = tokio::task::spawn_blocking(move || run(&mut command, "hello")).await??.ok()?;
         assert_eq!(answer, "service", "{version:?}");
-        let heard = recorder.heard();
+        // It answers before it has read everything.
+        let heard = recorder.heard_until("hello").await?;
         for line in [
             " /up?to=here HTTP/1.1\r\n",
             &format!("\r\nhost: localhost:{port}\r\n"),
