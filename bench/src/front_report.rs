@@ -147,7 +147,7 @@ fn requests(rows: &[Row], settings: &Front, page: usize) -> Table {
                 "The page is Ostiary's discovery document ({page} bytes): its handler makes it, and it carries all headers. Caddy has the same \
                  bytes under the same headers as a file (`file_server`), or in its settings (`respond`). By default Ostiary writes a line for each request \
                  and Caddy none: the second column is Ostiary with [log] level = \"warn\". The service behind answers 1,024 bytes and is the same for both; \
-                 Caddy may keep as many connections to it as Ostiary does (256 instead of 32)."
+                 Caddy may keep more connections to it than it does by default (256 instead of 32), Ostiary keeps 128."
             ),
         ],
     }
